@@ -1,0 +1,147 @@
+"""The door of every command: Hydra settings, ``--help`` worth reading, one-line errors, mistyped names refused.
+
+``python -m wavu.NAME key=value ...`` reads ``configs/NAME.yaml``. This file and the commands are all that know Hydra.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from wavu.errors import WavuError
+from wavu.progress import say
+
+_PACKAGE = Path(__file__).resolve().parent
+# In a wheel the settings lie inside the package, in a clone beside it.
+CONFIGS = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+
+
+def command(name: str, work: Callable[[dict], None], doc: str, *, files: bool = False, open_groups: tuple[str, ...] = ()) -> Callable[[], None]:
+    """The ``main`` of a command.
+
+    name: of the YAML in ``configs/``. work: gets the resolved settings as a plain dict. doc: the module docstring,
+    shown by ``--help``. files: whether bare arguments are collected in the setting ``files``. open_groups: groups whose
+    choice may also be a folder or a hub name, which then becomes ``GROUP=huggingface GROUP.model=CHOICE``.
+    """
+
+    def main() -> None:
+        arguments = sys.argv[1:]
+        if {"-h", "--help"} & set(arguments):
+            print(help_text(name, doc))
+            return
+        try:
+            arguments = _prepare(name, arguments, files, open_groups)
+        except WavuError as error:
+            _fail(error)
+        sys.argv = [sys.argv[0], *arguments]
+
+        @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)
+        def task(config: DictConfig) -> None:
+            try:
+                work(OmegaConf.to_container(config, resolve=True))
+            except WavuError as error:
+                _fail(error)
+            except KeyboardInterrupt:
+                say("interrupted; run the same command again to go on")
+                sys.exit(130)
+
+        task()
+
+    return main
+
+
+def help_text(name: str, doc: str) -> str:
+    """The docstring, then every setting with its comment, as it stands in the YAML."""
+    lines = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in lines if line not in ("defaults:", "  - base", "  - _self_")]
+    parts = [doc.strip(), "", "Settings (give any as name=value):", "", *shown]
+    for group in sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir()):
+        if any(f"{group}:" in line for line in lines):
+            parts.append(f"\nChoices of {group}: {', '.join(_choices(group))}")
+    return "\n".join(parts)
+
+
+def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
+    """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
+    flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]
+    rest = [argument for argument in arguments if argument not in flags]
+    bare = [argument for argument in rest if "=" not in argument or os.path.exists(argument)]
+    overrides = [argument for argument in rest if argument not in bare]
+    if bare and not files:
+        raise WavuError(f"'{bare[0]}' is not a setting; write name=value (see python -m wavu.{name} --help)")
+    overrides = [part for override in overrides for part in _open_choice(override, open_groups)]
+    if bare:
+        overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
+    _check(name, overrides, sweep=bool({"-m", "--multirun"} & set(flags)))
+    return flags + overrides
+
+
+def _open_choice(override: str, groups: tuple[str, ...]) -> list[str]:
+    """``encoder=DIR`` as ``encoder=huggingface encoder.model=DIR``; everything else unchanged."""
+    key, _, value = override.partition("=")
+    if key not in groups or value in _choices(key):
+        return [override]
+    if not (os.path.isdir(value) or value.count("/") == 1):
+        raise WavuError(f"unknown {key} '{value}'{_nearest(value, _choices(key))}; known: {', '.join(_choices(key))}, or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960")
+    return [f"{key}=huggingface", f"{key}.model={_quote(value)}"]
+
+
+def _check(name: str, overrides: list[str], sweep: bool) -> None:
+    """Compose once to refuse unknown names, bad values and missing settings before any work."""
+    try:
+        with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+            groups = [override for override in overrides if override.partition("=")[0] in _groups()]
+            known = _names(compose(config_name=name, overrides=[] if sweep else groups)) + _groups()
+            for key in (override.partition("=")[0] for override in overrides):
+                if key not in known and not key.startswith(("hydra.", "hydra/")):
+                    raise WavuError(f"unknown setting '{key}'{_nearest(key, known)}; see python -m wavu.{name} --help")
+            config = compose(config_name=name, overrides=[] if sweep else overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise WavuError(" ".join(str(error).split())) from error
+    finally:
+        GlobalHydra.instance().clear()
+    missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
+
+
+def _names(config: DictConfig, prefix: str = "") -> list[str]:
+    names = []
+    for key in config:
+        names.append(f"{prefix}{key}")
+        if OmegaConf.is_dict(config._get_node(key)) and not OmegaConf.is_missing(config, key):
+            names += _names(config[key], f"{prefix}{key}.")
+    return names
+
+
+def _groups() -> list[str]:
+    return [folder.name for folder in CONFIGS.iterdir() if folder.is_dir()]
+
+
+def _choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    """`` (did you mean 'x'?)`` or nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _quote(value: str) -> str:
+    """A value as Hydra's grammar reads it back unchanged."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _fail(error: WavuError) -> None:
+    say(f"error: {error}")
+    sys.exit(1)
