@@ -12,7 +12,8 @@ from pathlib import Path
 import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -21,10 +22,13 @@ from wavu.progress import say
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a wheel the settings lie inside the package, in a clone beside it.
+_SWEEP = ("-m", "--multirun")
 CONFIGS = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
 
 
-def command(name: str, work: Callable[[dict], None], doc: str, *, files: bool = False, open_groups: tuple[str, ...] = ()) -> Callable[[], None]:
+def command(
+    name: str, work: Callable[[dict], None], doc: str, *, files: bool = False, open_groups: tuple[str, ...] = ()
+) -> Callable[[], None]:
     """The ``main`` of a command.
 
     name: of the YAML in ``configs/``. work: gets the resolved settings as a plain dict. doc: the module docstring,
@@ -71,17 +75,32 @@ def help_text(name: str, doc: str) -> str:
 
 def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
     """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
-    flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    for flag in flags:
+        if flag not in _SWEEP:
+            raise WavuError(f"'{flag}' is not an option; settings are given as name=value (see python -m wavu.{name} --help)")
     rest = [argument for argument in arguments if argument not in flags]
     bare = [argument for argument in rest if "=" not in argument or os.path.exists(argument)]
     overrides = [argument for argument in rest if argument not in bare]
     if bare and not files:
         raise WavuError(f"'{bare[0]}' is not a setting; write name=value (see python -m wavu.{name} --help)")
-    overrides = [part for override in overrides for part in _open_choice(override, open_groups)]
+    sweep = any(flag in _SWEEP for flag in flags)
+    overrides = [part for override in overrides for part in _open_choice(_readable(override, sweep), open_groups)]
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
-    _check(name, overrides, sweep=bool({"-m", "--multirun"} & set(flags)))
+    _check(name, overrides, sweep)
     return flags + overrides
+
+
+def _readable(override: str, sweep: bool) -> str:
+    """An override whose value Hydra's grammar refuses (umlauts, brackets, a comma) or takes for a sweep, quoted: it is a path."""
+    try:
+        if sweep or not OverridesParser.create().parse_override(override).is_sweep_override():
+            return override
+    except OverrideParseException:
+        pass
+    key, _, value = override.partition("=")
+    return f"{key}={_quote(os.path.expanduser(value))}"
 
 
 def _open_choice(override: str, groups: tuple[str, ...]) -> list[str]:
@@ -90,7 +109,9 @@ def _open_choice(override: str, groups: tuple[str, ...]) -> list[str]:
     if key not in groups or value in _choices(key):
         return [override]
     if not (os.path.isdir(value) or value.count("/") == 1):
-        raise WavuError(f"unknown {key} '{value}'{_nearest(value, _choices(key))}; known: {', '.join(_choices(key))}, or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960")
+        raise WavuError(
+            f"unknown {key} '{value}'{_nearest(value, _choices(key))}; known: {', '.join(_choices(key))}, or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960"
+        )
     return [f"{key}=huggingface", f"{key}.model={_quote(value)}"]
 
 

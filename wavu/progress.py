@@ -48,7 +48,7 @@ def track(what: str, total: float, unit: str) -> Iterator[Callable[..., None]]:
             if now - last >= LOG_EVERY_SECONDS:
                 last = now
                 rate = done / (now - began)
-                left = units.duration_words(max(0.0, total - done) / rate)
+                left = units.duration_words(max(0.0, total - done) / rate) if rate else "unknown"
                 say(f"{what}: {done:.0f}/{total:.0f} {unit}, {rate:.4g} {unit}/s, ETA {left} {note}".rstrip())
 
         yield advance

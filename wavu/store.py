@@ -4,14 +4,13 @@ Files are written under a temporary name and renamed, so a file that is present 
 last, so a folder with a ``stage.json`` is complete.
 """
 
-import csv
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from wavu.errors import WavuError
+
+PARTIAL = ".partial"
 
 
 @contextmanager
@@ -28,15 +29,16 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         WavuError: the disk is full or the folder may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise WavuError(f"cannot write {path}: {error.strerror or error}; free some space or choose another out_dir") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,20 +92,28 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     """Rows of a tab-separated table with a header.
 
     Raises:
-        WavuError: the file is missing, is not UTF-8 or lacks one of ``columns``.
+        WavuError: the file is missing, is not UTF-8, lacks one of ``columns``, or a line has too few or too many fields.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            missing = [column for column in columns if column not in (reader.fieldnames or [])]
-            if missing:
-                found = ", ".join(reader.fieldnames or []) or "none"
-                raise WavuError(f"{path} has no column {', '.join(missing)} (found: {found}); expected a TSV with a header line")
-            return list(reader)
-    except FileNotFoundError as error:
-        raise WavuError(f"{path} is missing; check the path") from error
+        # Not str.splitlines: it also cuts at separators that may stand inside a sentence, such as U+2028.
+        header, *lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise WavuError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise WavuError(f"cannot read {path}: {error.strerror}; check the path") from error
+    names = header.split("\t")
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise WavuError(
+            f"{path} has no column {', '.join(missing)} (found: {', '.join(names)}); expected a TSV with a header line"
+        )
+    rows = [line.split("\t") for line in lines]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(names):
+            raise WavuError(
+                f"{path} line {number} has {len(row)} fields, the header {len(names)}; fields are separated by single tabs"
+            )
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +151,13 @@ class Ragged:
         """Write ``folder/name.npy`` and ``folder/name.offsets.npy``."""
         write_array(folder / f"{name}.npy", self.flat)
         write_array(folder / f"{name}.offsets.npy", self.offsets)
+
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """The given rows (B', any order, repeats allowed) as a new Ragged in memory, without a loop."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(self.flat[places], offsets)
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -234,10 +251,14 @@ def finished(folder: Path, command: str) -> dict:
     if not folder.is_dir():
         raise WavuError(f"folder {folder} does not exist; run python -m wavu.{command} out_dir={folder} first")
     if not (folder / "stage.json").exists():
-        raise WavuError(f"{folder} is not finished (no stage.json); run python -m wavu.{command} out_dir={folder} again, it will go on where it stopped")
+        raise WavuError(
+            f"{folder} is not finished (no stage.json); run python -m wavu.{command} out_dir={folder} again, it will go on where it stopped"
+        )
     record = read_json(folder / "stage.json")
     if record["command"] != command:
-        raise WavuError(f"{folder} was made by wavu.{record['command']}, expected the output of wavu.{command}; are two folders swapped?")
+        raise WavuError(
+            f"{folder} was made by wavu.{record['command']}, expected the output of wavu.{command}; are two folders swapped?"
+        )
     return record
 
 
@@ -262,17 +283,22 @@ class Stage:
         """Whether this very stage is complete; a folder begun with other settings is refused.
 
         Raises:
-            WavuError: the folder holds work made with other settings or inputs.
+            WavuError: the folder holds work made with other settings or inputs, or is to be overwritten and not ours.
         """
+        begun = [name for name in ("stage.json", "plan.json") if (self.out_dir / name).exists()]
         if self.overwrite:
+            if not begun and self.out_dir.exists() and any(self.out_dir.iterdir()):
+                raise WavuError(
+                    f"{self.out_dir} holds files that wavu did not make; overwrite=true would delete them: choose another out_dir"
+                )
             return False
-        for name in ("stage.json", "plan.json"):
-            if (self.out_dir / name).exists():
-                before = read_json(self.out_dir / name)
-                differing = _differences(before, self.plan)
-                if differing:
-                    raise WavuError(f"{self.out_dir} holds work made with other settings ({'; '.join(differing[:3])}); choose another out_dir or add overwrite=true")
-        return (self.out_dir / "stage.json").exists()
+        for name in begun:
+            differing = _differences(read_json(self.out_dir / name), self.plan)
+            if differing:
+                raise WavuError(
+                    f"{self.out_dir} holds work made with other settings ({'; '.join(differing[:3])}); choose another out_dir or add overwrite=true"
+                )
+        return "stage.json" in begun
 
     @contextmanager
     def run(self) -> Iterator[dict]:
@@ -283,6 +309,8 @@ class Stage:
         """
         if self.overwrite and self.out_dir.exists():
             shutil.rmtree(self.out_dir)
+        for left_by_a_kill in self.out_dir.rglob(f".*{PARTIAL}"):
+            left_by_a_kill.unlink()
         resumed = (self.out_dir / "plan.json").exists()
         began = time.perf_counter()
         write_json(self.out_dir / "plan.json", self.plan)
@@ -290,7 +318,7 @@ class Stage:
         try:
             yield counts
         except BaseException:
-            if not resumed and [path.name for path in self.out_dir.iterdir()] == ["plan.json"]:
+            if not resumed and [path.name for path in self.out_dir.rglob("*") if path.is_file()] == ["plan.json"]:
                 shutil.rmtree(self.out_dir)
             raise
         seconds = round(time.perf_counter() - began, 2)
@@ -305,7 +333,9 @@ def _differences(before: dict, now: dict) -> list[str]:
     lines = []
     for part in ("config", "inputs"):
         old, new = _flatten(before[part]), _flatten(now[part])
-        lines += [f"{key}: {old.get(key)} -> {new.get(key)}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+        lines += [
+            f"{key}: {old.get(key)} -> {new.get(key)}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
+        ]
     return lines
 
 
