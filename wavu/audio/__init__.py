@@ -1,0 +1,1 @@
+"""From a waveform to frames, acoustic units and phone-like segments."""

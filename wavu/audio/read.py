@@ -1,0 +1,96 @@
+"""The one reader of audio: any file libsndfile knows, any rate, any channels, as 16 kHz mono."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from wavu.errors import WavuError
+from wavu.units import RATE_HZ
+
+# m4a and aac are looked for although few builds of libsndfile read them: better listed as skipped than overlooked.
+SUFFIXES = frozenset(
+    ".wav .flac .mp3 .ogg .oga .opus .m4a .aac .aif .aiff .aifc .au .snd .sph .w64 .rf64 .caf".split(),
+)
+BLOCK_SECONDS = 60  # decoded at a time, so that hours of 48 kHz stereo never lie in memory
+CUT_SEARCH_SECONDS = 2.0  # how far from an even cut a pause is looked for
+FULL_SCALE = 0.97  # below 1, because resampling rounds the corners of clipped peaks
+
+
+def read_audio(path: Path | str, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
+    """Decode a file, or its part from ``start`` to ``end`` seconds, to float32 (T,) at 16 kHz; channels are averaged.
+
+    Raises:
+        WavuError: the file is missing or cannot be decoded; the message is a reason, without the path.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            left = (file.frames if end is None else min(file.frames, round(end * rate))) - round(start * rate)
+            if left <= 0:
+                return np.zeros(0, np.float32)
+            file.seek(round(start * rate))
+            resample = soxr.ResampleStream(rate, RATE_HZ, 1, dtype="float32")
+            parts = []
+            while left > 0:
+                block = file.read(min(left, BLOCK_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+                left = left - len(block) if len(block) else 0
+                parts.append(block if rate == RATE_HZ else resample.resample_chunk(block, last=left == 0))
+            return np.concatenate(parts)
+    except (soundfile.SoundFileError, OSError, ValueError) as error:
+        raise WavuError(f"unreadable: {_reason(Path(path), error)}") from error
+
+
+def duration(path: Path | str) -> float:
+    """Seconds of audio from the file's header; 0 where it cannot be read."""
+    try:
+        return soundfile.info(path).duration
+    except (soundfile.SoundFileError, OSError):
+        return 0.0
+
+
+def defect(waveform: np.ndarray, *, min_seconds: float, max_clipped: float) -> str | None:
+    """Why a waveform (T,) is of no use, or None.
+
+    min_seconds: shortest of use. max_clipped: largest share of samples at full scale.
+    """
+    if not len(waveform):
+        return "empty"
+    if len(waveform) < min_seconds * RATE_HZ:
+        return f"too short: {len(waveform) / RATE_HZ:.2f} s"
+    if not np.isfinite(waveform).all():
+        return "holds NaN or infinite samples"
+    if not waveform.any():
+        return "digital silence"
+    clipped = float((np.abs(waveform) >= FULL_SCALE).mean())
+    return f"clipped: {clipped:.0%} of samples at full scale" if clipped > max_clipped else None
+
+
+def pieces(path: Path | str, seconds: float, *, max_seconds: float) -> list[tuple[float, float]]:
+    """Start and end, in seconds, of the parts into which a long file is cut: equal, each cut moved to the quietest 20 ms near it."""
+    n = int(np.ceil(seconds / max_seconds)) if seconds else 1
+    search = min(CUT_SEARCH_SECONDS, max_seconds / 4)
+    cuts = [_quietest(path, seconds * i / n - search, seconds * i / n + search) for i in range(1, n)]
+    edges = [0.0, *cuts, seconds]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _quietest(path: Path | str, start: float, end: float) -> float:
+    """Middle, in seconds of the file, of its quietest 20 ms between ``start`` and ``end``; the middle of both when unreadable."""
+    try:
+        waveform = read_audio(path, start=start, end=end)
+    except WavuError:
+        return (start + end) / 2
+    hop = RATE_HZ // 50
+    energy = np.square(waveform[: len(waveform) // hop * hop]).reshape(-1, hop).sum(axis=1)
+    return round(start + (int(energy.argmin()) + 0.5) * hop / RATE_HZ, 3) if len(energy) else (start + end) / 2
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """The cause in a few words, without the path that libsndfile repeats."""
+    if not path.exists():
+        return "the file does not exist"
+    if path.stat().st_size == 0:
+        return "the file has no bytes"
+    return str(error).split(": ")[-1].rstrip(".")
