@@ -13,7 +13,7 @@ import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,8 +22,9 @@ from wavu.progress import say
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a wheel the settings lie inside the package, in a clone beside it.
-_SWEEP = ("-m", "--multirun")
 CONFIGS = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+
+_SWEEP = ("-m", "--multirun")
 
 
 def command(
@@ -85,7 +86,8 @@ def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[st
     if bare and not files:
         raise WavuError(f"'{bare[0]}' is not a setting; write name=value (see python -m wavu.{name} --help)")
     sweep = any(flag in _SWEEP for flag in flags)
-    overrides = [part for override in overrides for part in _open_choice(_readable(override, sweep), open_groups)]
+    overrides = [part for override in overrides for part in _open_choice(override, open_groups)]
+    overrides = [_readable(override, sweep) for override in overrides]
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
     _check(name, overrides, sweep)
@@ -97,7 +99,7 @@ def _readable(override: str, sweep: bool) -> str:
     try:
         if sweep or not OverridesParser.create().parse_override(override).is_sweep_override():
             return override
-    except OverrideParseException:
+    except HydraException:
         pass
     key, _, value = override.partition("=")
     return f"{key}={_quote(os.path.expanduser(value))}"

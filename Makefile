@@ -1,0 +1,32 @@
+# make demo [SEED=7], make test, make test-all, make lint. Each makes .venv when it is missing or pyproject.toml has changed.
+
+SEED ?= 0
+WORKERS ?= 2
+# The first Python that fits; PYTHON=... names another.
+PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do \
+	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
+# cpu or gpu: which build of FAISS. EXTRAS=gpu where there is a GPU.
+EXTRAS ?= cpu
+BIN = .venv/bin
+INSTALLED = .venv/installed
+
+.PHONY: demo test test-all lint
+
+demo: $(INSTALLED)
+	$(BIN)/python -m wavu.demo seed=$(SEED)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not gpu"
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or 3.12 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),dev]'
+	touch $@

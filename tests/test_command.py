@@ -1,0 +1,154 @@
+"""The door of every command, tried with a toy command ``toy`` that has one group ``engine``."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wavu import command
+from wavu.errors import WavuError
+
+YAML = """\
+defaults:
+  - base
+  - engine: small
+  - _self_
+audio_dir: ???             # folder of speech
+out_dir: ???               # where results go
+files: []
+seed: 0                    # of every random draw
+pca:
+  dim: 8                   # dimensions kept
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, dict, str]]:
+    """Runs the toy command: exit code, the settings it saw, what it printed."""
+    configs = tmp_path / "configs"
+    (configs / "engine").mkdir(parents=True)
+    shutil.copy(command.CONFIGS / "base.yaml", configs)
+    (configs / "toy.yaml").write_text(YAML)
+    (configs / "engine" / "small.yaml").write_text("kind: small\n")
+    (configs / "engine" / "huggingface.yaml").write_text("kind: huggingface\nmodel: ???\n")
+    monkeypatch.setattr(command, "CONFIGS", configs)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, work: Callable[[dict], None] = lambda config: None, files: bool = False) -> tuple[int, dict, str]:
+        seen: dict = {}
+        monkeypatch.setattr(sys, "argv", ["toy", *arguments])
+        main = command.command(
+            "toy", lambda config: (seen.update(config), work(config)), "A toy.", files=files, open_groups=("engine",)
+        )
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, seen, out + err
+
+    return run
+
+
+GIVEN = ("audio_dir=speech", "out_dir=runs/x")
+
+
+def test_settings_arrive_as_plain_values(toy) -> None:
+    code, seen, printed = toy(*GIVEN, "seed=7", "pca.dim=4")
+    assert code == 0 and printed == ""
+    assert seen == {
+        "audio_dir": "speech",
+        "out_dir": "runs/x",
+        "files": [],
+        "seed": 7,
+        "pca": {"dim": 4},
+        "engine": {"kind": "small"},
+    }
+
+
+def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
+    toy(*GIVEN)
+    assert [path.name for path in tmp_path.iterdir()] == ["configs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("seeed=1",), "unknown setting 'seeed' (did you mean 'seed'?); see python -m wavu.toy --help"),
+        (("pca.dims=1",), "did you mean 'pca.dim'?"),
+        (("audio_dri=x",), "did you mean 'audio_dir'?"),
+        (("engine.modle=x",), "unknown setting 'engine.modle'"),
+        (("--seed=1",), "'--seed=1' is not an option; settings are given as name=value"),
+        (("speech.wav",), "'speech.wav' is not a setting; write name=value"),
+        (("engine=smal",), "unknown engine 'smal' (did you mean 'small'?)"),
+    ],
+)
+def test_a_mistyped_name_is_refused_with_the_nearest_right_one(arguments: tuple[str, ...], told: str, toy) -> None:
+    code, seen, printed = toy(*GIVEN, *arguments)
+    assert code == 1 and not seen
+    assert printed.startswith("error: ") and told in printed and printed.count("\n") == 1
+
+
+def test_what_must_be_given_is_named_all_at_once(toy) -> None:
+    code, _, printed = toy("seed=1")
+    assert code == 1
+    assert printed == "error: audio_dir, out_dir must be given: python -m wavu.toy audio_dir=... out_dir=...\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["München (2).txt", "a,b.txt", "x[1]{2}.txt", "it's", "Кыргыз тили", "a=b", "semi;colon & more!", "50%"]
+)
+def test_a_path_is_read_as_it_is_written(name: str, toy) -> None:
+    assert toy(f"audio_dir={name}", "out_dir=x")[1]["audio_dir"] == name
+
+
+def test_the_home_folder_is_meant_by_a_tilde(toy) -> None:
+    assert toy("audio_dir=~/speech", "out_dir=x")[1]["audio_dir"] == str(Path.home() / "speech")
+
+
+def test_bare_arguments_are_files_where_the_command_takes_files(toy, tmp_path: Path) -> None:
+    (tmp_path / "a=b.wav").touch()
+    names = ["x y.wav", "ü,[1].flac", "a=b.wav"]
+    assert toy(*GIVEN, *names, files=True)[1]["files"] == names
+
+
+@pytest.mark.parametrize("model", ["facebook/hubert-base-ls960", "my models/ü"])
+def test_an_open_group_takes_a_hub_name_or_a_folder(model: str, toy, tmp_path: Path) -> None:
+    (tmp_path / "my models" / "ü").mkdir(parents=True)
+    assert toy(*GIVEN, f"engine={model}")[1]["engine"] == {"kind": "huggingface", "model": model}
+
+
+def test_a_sweep_runs_the_command_for_each_value(toy) -> None:
+    seeds: list[int] = []
+    toy(*GIVEN, "-m", "seed=1,2", work=lambda config: seeds.append(config["seed"]))
+    assert seeds == [1, 2]
+
+
+def test_a_users_mistake_is_one_line_and_an_exit_code(toy) -> None:
+    def work(config: dict) -> None:
+        raise WavuError("x.tsv is empty; fill it")
+
+    code, _, printed = toy(*GIVEN, work=work)
+    assert code == 1 and printed == "error: x.tsv is empty; fill it\n"
+
+
+def test_interrupted_says_how_to_go_on(toy) -> None:
+    def work(config: dict) -> None:
+        raise KeyboardInterrupt
+
+    code, _, printed = toy(*GIVEN, work=work)
+    assert code == 130 and "run the same command again" in printed
+
+
+def test_help_shows_the_settings_with_their_comments(toy) -> None:
+    code, seen, printed = toy("--help")
+    assert code == 0 and not seen
+    assert (
+        printed.startswith("A toy.")
+        and "# of every random draw" in printed
+        and "Choices of engine: huggingface, small" in printed
+    )
+    assert "_self_" not in printed and "base" not in printed
