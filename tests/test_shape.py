@@ -1,0 +1,268 @@
+"""The shape of the code: imports point down, references have one door, every number has one home, what is shown runs."""
+
+import ast
+import importlib
+import inspect
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from wavu import command
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "wavu"
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+FLOOR = {"errors", "units", "progress", "store"}
+DOOR = "command"
+COMMANDS = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
+
+# Imports beside the rule "a step imports its own folder or the floor", each with its reason.
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("demo", "evaluate"): "the demo scores each of its stages",
+}
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for name, path in MODULES.items():
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def home(module: str) -> str:
+    """``wavu.gan.model`` lives in ``gan``, ``wavu.store`` in ``store``."""
+    return (module.split(".") + ["__init__"])[1]
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The wavu modules that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name in MODULES or f"{name}.__init__" in MODULES)
+
+
+def may_import(user: str, used: str) -> bool:
+    if used in FLOOR or used == "wavu" or used == "__init__":
+        return used in FLOOR or user not in FLOOR
+    if used == DOOR:
+        return user in COMMANDS
+    return used not in COMMANDS and (user in COMMANDS or user == used)
+
+
+def test_imports_point_down() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, tree in trees()
+        for other in imported(tree)
+        if other != "wavu" and not may_import(home(name), home(other)) and (home(name), home(other)) not in EXCEPTIONS
+    ]
+    assert not wrong
+
+
+def test_only_commands_know_hydra_and_print() -> None:
+    for name, tree in trees():
+        if home(name) in COMMANDS | {DOOR}:
+            continue
+        roots = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        roots |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not roots & {"hydra", "omegaconf", "argparse"}, name
+        assert not any(isinstance(node, ast.Name) and node.id == "print" for node in ast.walk(tree)), name
+
+
+def words_of_code(path: Path) -> Iterator[tuple[int, str]]:
+    """Names and string literals of a file with their lines; no comments, no docstrings, no error messages or help."""
+    source = path.read_text(encoding="utf-8")
+    prose = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in (tokenize.NAME, tokenize.STRING) and token.start[0] not in prose:
+            yield token.start[0], token.string
+
+
+def test_references_have_one_door() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {word}"
+        for name, path in MODULES.items()
+        if home(name) not in {"evaluate", "demo"}
+        for line, word in words_of_code(path)
+        if re.search(r"\b(references?|transcripts?)\b", word.lower().replace("_", " "))
+    ]
+    assert not wrong
+
+
+def test_every_module_says_what_it_is_and_has_a_test() -> None:
+    for name, tree in trees():
+        path = MODULES[name]
+        if path.name == "__init__.py":
+            continue
+        docstring = ast.get_docstring(tree)
+        assert docstring, f"{name} has no docstring"
+        assert path.stem not in {"utils", "helpers", "common", "misc"}
+        mirror = ROOT / "tests" / path.relative_to(PACKAGE).parent / f"test_{path.stem}.py"
+        assert mirror.exists() or name == "wavu.errors", f"{name} has no {mirror.relative_to(ROOT)}"
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    functions = [(name, node) for name, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert not [f"{name}.{node.name}" for name, node in functions if node.end_lineno - node.lineno >= 60]
+
+
+def test_no_path_of_one_persons_machine() -> None:
+    folders = [ROOT / name for name in ("wavu", "configs", "scripts", "tests")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".yaml", ".sh"}]
+    machine = re.compile(r"(?<![\w.}\"'])/(" + "|".join(("home", "root", "tmp", "work", "Users", "mnt", "data", "checkpoint")) + r")/\w")
+    files += [ROOT / name for name in ("README.md", "LOG.md", "Makefile", "pyproject.toml", ".ci/run")]
+    assert not [path for path in files if path != Path(__file__) and machine.search(path.read_text(encoding="utf-8"))]
+
+
+# Settings
+
+
+def composed(name: str, *overrides: str) -> dict:
+    try:
+        with initialize_config_dir(config_dir=str(command.CONFIGS), version_base="1.3"):
+            config = compose(config_name=name, overrides=list(overrides))
+            for key in OmegaConf.missing_keys(config):
+                OmegaConf.update(config, key, "given")
+            return OmegaConf.to_container(config, resolve=True)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def groups_of(name: str) -> list[str]:
+    """The groups that a command's YAML chooses from."""
+    defaults = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))["defaults"]
+    return [group for entry in defaults if isinstance(entry, dict) for group in entry]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_yaml_composes_with_every_choice(name: str) -> None:
+    for group in groups_of(name):
+        for choice in command._choices(group):
+            assert group in composed(name, f"{group}={choice}")
+    assert composed(name)
+
+
+def test_every_group_belongs_to_a_command() -> None:
+    used = {group for name in COMMANDS for group in groups_of(name)}
+    assert used == {folder.name for folder in (ROOT / "configs").iterdir() if folder.is_dir()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_setting_is_explained_on_its_line(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    settings = [line for line in lines if re.match(r"\s*\w+:\s*[^\s#]", line)]
+    if path.stem != "base":
+        assert not [line for line in settings if "#" not in line and not re.match(r"\s*(out_dir|overwrite):", line)]
+
+
+def leaves(tree: dict) -> Iterator[str]:
+    for key, value in tree.items():
+        yield from leaves(value) if isinstance(value, dict) else [key]
+
+
+def test_a_setting_of_a_yaml_has_no_second_home_in_a_step() -> None:
+    known = {key for path in (ROOT / "configs").rglob("*.yaml") if path.stem != "base" for key in leaves(yaml.safe_load(path.read_text()) or {})}
+    wrong = []
+    for name, tree in trees():
+        if home(name) in COMMANDS | FLOOR | {DOOR}:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                defaults = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                wrong += [f"{name}.{node.name}({argument.arg}=)" for argument, default in defaults if default is not None and argument.arg in known]
+    assert not wrong
+
+
+def blocks_spread(name: str) -> Iterator[tuple[ast.Call, list[str]]]:
+    """Calls in a command that spread a block of its settings: ``step(**config["block"])``, with the keys of the block."""
+    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))):
+        for keyword in node.keywords if isinstance(node, ast.Call) else []:
+            keys = re.fullmatch(r"config((\['\w+'\])+)", ast.unparse(keyword.value)) if keyword.arg is None else None
+            if keys:
+                yield node, re.findall(r"\w+", keys[1])
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_block_that_is_spread_fits_the_step_it_goes_to(name: str) -> None:
+    module = importlib.import_module(f"wavu.{name}")
+    for call, keys in blocks_spread(name):
+        step = module
+        for part in ast.unparse(call.func).split("."):
+            step = getattr(step, part)
+        block = composed(name)
+        for key in keys:
+            block = block[key]
+        wanted = {key for key, value in inspect.signature(step).parameters.items() if value.kind is value.KEYWORD_ONLY}
+        given = {keyword.arg for keyword in call.keywords if keyword.arg}
+        assert set(block) | given == wanted, f"{ast.unparse(call.func)} in wavu/{name}.py"
+
+
+# What is shown runs
+
+
+def shown_commands(text: str) -> list[list[str]]:
+    """``python -m wavu.NAME ...`` lines, as lists of words."""
+    joined = text.replace("\\\n", " ")
+    return [line.split("#")[0].split() for line in re.findall(r"^\s*python -m wavu\.(\w+ .*)$", joined, flags=re.MULTILINE)]
+
+
+SHOWN = [
+    (place, words)
+    for place, text in [("README.md", (ROOT / "README.md").read_text(encoding="utf-8"))]
+    + [(f"{name}.py", ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")))) for name in sorted(COMMANDS)]
+    for words in shown_commands(text)
+]
+
+
+@pytest.mark.parametrize(("place", "words"), SHOWN, ids=[f"{place}-{index}" for index, (place, _) in enumerate(SHOWN)])
+def test_every_command_line_that_is_shown_would_be_accepted(place: str, words: list[str]) -> None:
+    name, *arguments = [word.strip("'\"") for word in words]
+    if "--help" not in arguments:
+        module = importlib.import_module(f"wavu.{name}")
+        main = inspect.getclosurevars(module.main).nonlocals
+        command._prepare(name, arguments, main["files"], main["open_groups"])
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_is_worth_reading(name: str) -> None:
+    module = importlib.import_module(f"wavu.{name}")
+    text = command.help_text(name, module.__doc__)
+    assert f"python -m wavu.{name}" in text and "Settings" in text
+    assert callable(module.main)
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def test_the_readme_names_targets_and_scripts_that_exist() -> None:
+    assert set(re.findall(r"\bmake ([\w-]+)", README)) <= set(TARGETS)
+    assert "make test" in README and "make test" in (ROOT / ".ci" / "run").read_text()
+    for script in set(re.findall(r"scripts/[\w.]+", README)):
+        assert (ROOT / script).exists(), script
+
+
+def test_the_readmes_file_tree_is_the_file_tree() -> None:
+    tree = re.search(r"```text\nwavu/.*?```", README, flags=re.DOTALL)[0]
+    shown = set(re.findall(r"[├└]── ([\w.]+?)(?:\.py|/)?\s", tree))
+    there = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")}
+    assert shown == there - {"configs"}
