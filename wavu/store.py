@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from wavu.errors import WavuError
 
@@ -77,6 +79,27 @@ def read_json(path: Path) -> dict:
     except FileNotFoundError as error:
         raise WavuError(f"{path} is missing; is {path.parent} the folder of a finished stage?") from error
     except (OSError, ValueError) as error:
+        raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
+    """Write named arrays, and JSON-like facts about them in the same file (safetensors), whole or not at all."""
+    with atomic(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, {"about": json.dumps(about)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays and the facts that :func:`write_tensors` wrote.
+
+    Raises:
+        WavuError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["about"])
+    except FileNotFoundError as error:
+        raise WavuError(f"{path} is missing; is {path.parent} the folder of a finished stage?") from error
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
 
 
