@@ -17,9 +17,11 @@ from wavu.store import (
     finished,
     read_json,
     read_table,
+    read_tensors,
     write_array,
     write_json,
     write_table,
+    write_tensors,
     write_text,
 )
 
@@ -39,6 +41,7 @@ WRITERS = {
     "text": lambda path: write_text(path, "new"),
     "json": lambda path: write_json(path, {"new": 1}),
     "array": lambda path: write_array(path, np.arange(3)),
+    "tensors": lambda path: write_tensors(path, {"a": np.arange(3)}, {}),
     "table": lambda path: write_table(path, [{"a": 1}], ["a"]),
 }
 
@@ -82,6 +85,22 @@ def test_a_broken_array_names_its_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(WavuError, match=r"x\.npy.*run the stage"):
         store.read_array(tmp_path / "x.npy")
+
+
+def test_tensors_come_back_with_what_is_known_about_them(tmp_path: Path) -> None:
+    tensors = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3).T, "best": np.zeros((0, 2), np.int16)}
+    write_tensors(tmp_path / "x.safetensors", tensors, {"phones": ["iː"], "dim": 3})
+    back, about = read_tensors(tmp_path / "x.safetensors")
+    assert about == {"phones": ["iː"], "dim": 3} and back.keys() == tensors.keys()
+    assert all(np.array_equal(back[name], array) and back[name].dtype == array.dtype for name, array in tensors.items())
+
+
+def test_broken_tensors_name_their_file(tmp_path: Path) -> None:
+    with pytest.raises(WavuError, match="missing"):
+        read_tensors(tmp_path / "x.safetensors")
+    (tmp_path / "x.safetensors").write_bytes(b"not tensors at all")
+    with pytest.raises(WavuError, match=r"x\.safetensors.*run the stage"):
+        read_tensors(tmp_path / "x.safetensors")
 
 
 def test_broken_or_missing_json_names_its_file(tmp_path: Path) -> None:

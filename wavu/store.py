@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from wavu.errors import WavuError
 
@@ -84,8 +84,9 @@ def read_json(path: Path) -> dict:
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
     """Write named arrays, and JSON-like facts about them in the same file (safetensors), whole or not at all."""
-    with atomic(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, {"about": json.dumps(about)})
+    content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, {"about": json.dumps(about)})
+    with atomic(path) as temporary:  # not save_file: a full disk would raise an error of its own kind
+        temporary.write_bytes(content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
