@@ -1,5 +1,7 @@
 """The one reader of audio: any file libsndfile knows, any rate, any channels, as 16 kHz mono."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import soundfile
 import soxr
 
 from wavu.errors import WavuError
-from wavu.units import RATE_HZ
+from wavu.units import HOP_SAMPLES, HOP_SECONDS, RATE_HZ
 
 # m4a and aac are looked for although few builds of libsndfile read them: better listed as skipped than overlooked.
 SUFFIXES = frozenset(
@@ -15,6 +17,7 @@ SUFFIXES = frozenset(
 )
 BLOCK_SECONDS = 60  # decoded at a time, so that hours of 48 kHz stereo never lie in memory
 CUT_SEARCH_SECONDS = 2.0  # how far from an even cut a pause is looked for
+LENGTH_UNKNOWN = 2**40  # samples; what a piped FLAC, whose header leaves its length open, claims to exceed
 FULL_SCALE = 0.97  # below 1, because resampling rounds the corners of clipped peaks
 
 
@@ -43,10 +46,11 @@ def read_audio(path: Path | str, *, start: float = 0.0, end: float | None = None
 
 
 def duration(path: Path | str) -> float:
-    """Seconds of audio from the file's header; 0 where it cannot be read."""
+    """Seconds of audio; 0 where the file cannot be read."""
     try:
-        return soundfile.info(path).duration
-    except (soundfile.SoundFileError, OSError):
+        header = soundfile.info(path)
+        return header.duration if header.frames < LENGTH_UNKNOWN else len(read_audio(path)) / RATE_HZ
+    except (soundfile.SoundFileError, OSError, WavuError):
         return 0.0
 
 
@@ -67,13 +71,16 @@ def defect(waveform: np.ndarray, *, min_seconds: float, max_clipped: float) -> s
     return f"clipped: {clipped:.0%} of samples at full scale" if clipped > max_clipped else None
 
 
-def pieces(path: Path | str, seconds: float, *, max_seconds: float) -> list[tuple[float, float]]:
-    """Start and end, in seconds, of the parts into which a long file is cut: equal, each cut moved to the quietest 20 ms near it."""
-    n = int(np.ceil(seconds / max_seconds)) if seconds else 1
-    search = min(CUT_SEARCH_SECONDS, max_seconds / 4)
-    cuts = [_quietest(path, seconds * i / n - search, seconds * i / n + search) for i in range(1, n)]
-    edges = [0.0, *cuts, seconds]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+def pieces(path: Path | str, start: float, end: float, *, max_seconds: float) -> list[tuple[float, float]]:
+    """The span from ``start`` to ``end`` seconds of a file in parts of at most about ``max_seconds``.
+
+    The parts are equal, but each cut moves to the quietest 20 ms near it.
+    """
+    n = max(1, int(np.ceil((end - start) / max_seconds)))
+    reach = min(CUT_SEARCH_SECONDS, max_seconds / 4)
+    even = np.linspace(start, end, n + 1)
+    cuts = [_quietest(path, cut - reach, cut + reach) for cut in even[1:-1]]
+    return list(pairwise([start, *cuts, end]))
 
 
 def _quietest(path: Path | str, start: float, end: float) -> float:
@@ -82,9 +89,8 @@ def _quietest(path: Path | str, start: float, end: float) -> float:
         waveform = read_audio(path, start=start, end=end)
     except WavuError:
         return (start + end) / 2
-    hop = RATE_HZ // 50
-    energy = np.square(waveform[: len(waveform) // hop * hop]).reshape(-1, hop).sum(axis=1)
-    return round(start + (int(energy.argmin()) + 0.5) * hop / RATE_HZ, 3) if len(energy) else (start + end) / 2
+    energy = np.square(waveform[: len(waveform) // HOP_SAMPLES * HOP_SAMPLES]).reshape(-1, HOP_SAMPLES).sum(axis=1)
+    return start + (int(energy.argmin()) + 0.5) * HOP_SECONDS if len(energy) else (start + end) / 2
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -94,3 +100,13 @@ def _reason(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "the file has no bytes"
     return str(error).split(": ")[-1].rstrip(".")
+
+
+def read_pieces(path: Path | str, *, max_seconds: float) -> Iterator[tuple[float, np.ndarray]]:
+    """A file of any length as waveforms of at most about ``max_seconds``, each with its start in seconds.
+
+    Raises:
+        WavuError: the file cannot be decoded; the message is a reason, without the path.
+    """
+    for start, end in pieces(path, 0.0, duration(path), max_seconds=max_seconds):
+        yield start, read_audio(path, start=start, end=end)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wavu.errors import WavuError
-from wavu.units import HOP_SAMPLES, RATE_HZ, seconds
+from wavu.units import HOP_SAMPLES, RATE_HZ
 
 STEP = RATE_HZ // 100
 
@@ -60,6 +60,8 @@ def _webrtc(waveform: np.ndarray, mode: int) -> np.ndarray:
     """The detector of WebRTC; ``mode`` from 0, keeps most, to 3."""
     import webrtcvad
 
+    if mode not in range(4):
+        raise WavuError(f"vad.mode={mode} is unknown to webrtc; give 0, 1, 2 or 3")
     detector = webrtcvad.Vad(mode)
     pcm = (waveform.clip(-1, 1) * 32767).astype(np.int16)[: len(waveform) // STEP * STEP].tobytes()
     width = 2 * STEP  # bytes of 10 ms

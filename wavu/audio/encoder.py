@@ -1,0 +1,163 @@
+"""The frozen encoders behind one door: waveforms in, frames of 20 ms out."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wavu.audio.features import MFCC_DIM, mfcc
+from wavu.errors import WavuError
+from wavu.units import HOP_SAMPLES, RATE_HZ, samples
+
+# Models whose padding can be masked out to the last digit. Elsewhere (a group norm over time in the first convolution,
+# stacked positional convolutions as in data2vec) zeros after the end change every frame, so only equal lengths share a batch.
+MASKABLE = ("wav2vec2", "hubert", "wavlm")
+
+
+class Encoder(Protocol):
+    """Anything that turns waveforms into frames."""
+
+    dim: int
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Waveforms (T,) at 16 kHz -> frames (N, D) float32, whatever else is in the list."""
+
+
+class Mfcc:
+    """:func:`wavu.audio.features.mfcc` of each waveform, on all cores."""
+
+    dim = MFCC_DIM
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Waveforms (T,) -> frames (N, 78) float32."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # an utterance is too short to be shared between cores
+        try:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return [frames.numpy() for frames in pool.map(mfcc, waveforms)]
+        finally:
+            torch.set_num_threads(threads)
+
+
+class HuggingFace:
+    """The output of one transformer block of a model of the wav2vec 2.0 family, without a final norm.
+
+    Equals ``model(waveform, output_hidden_states=True).hidden_states[layer]``; the blocks above are not computed.
+    """
+
+    def __init__(self, *, model: str, layer: int | None, batch_seconds: float, precision: str) -> None:
+        """Load a model by hub name or folder.
+
+        layer: counted from 1; None takes 5/8 of the depth, 15 of 24, the best for phones in Baevski et al. 2021.
+        batch_seconds: audio in a batch, padding included. precision: ``float32`` or ``bfloat16``, of a GPU.
+
+        Raises:
+            WavuError: the model cannot be had, is of another family, or has fewer layers.
+        """
+        self.model, self.extractor = _load(model)
+        config = self.model.config
+        depth = config.num_hidden_layers
+        layer = layer or max(1, round(0.625 * depth))
+        if not 1 <= layer <= depth:
+            raise WavuError(f"encoder.layer={layer}, but {model} has layers 1 to {depth}")
+        self.model.encoder.layers = self.model.encoder.layers[:layer]
+        if getattr(config, "do_stable_layer_norm", False):
+            self.model.encoder.layer_norm = nn.Identity()  # here the norm comes after the last block; otherwise before the first
+        self.model.adapter = None
+        self.dim = config.hidden_size
+        self.maskable = (
+            config.model_type in MASKABLE
+            and config.feat_extract_norm == "layer"
+            and not getattr(config, "conv_pos_batch_norm", False)
+        )
+        self.batch_samples = samples(batch_seconds)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
+        self.model.to(self.device)
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Waveforms (T,), T at least 400 -> frames (N, D) float32, N = (T - 80) // 320."""
+        encoded: dict[int, np.ndarray] = {}
+        for batch in _batches([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable):
+            hidden = self._forward([waveforms[index] for index in batch])
+            for index, frames in zip(batch, hidden, strict=True):
+                encoded[index] = frames[: self._n_frames(len(waveforms[index]))].copy()
+        return [encoded[index] for index in range(len(waveforms))]
+
+    @torch.inference_mode()
+    def _forward(self, waveforms: list[np.ndarray]) -> np.ndarray:
+        """Waveforms of any lengths as one batch -> (B, N of the longest, D)."""
+        rows = [torch.as_tensor(self.extractor(waveform, sampling_rate=RATE_HZ).input_values[0]) for waveform in waveforms]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.device)
+        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        mask = (torch.arange(padded.shape[1], device=self.device) < lengths[:, None]).long()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            output: Tensor = self.model(padded, attention_mask=None if mask.all() else mask).last_hidden_state
+        return output.float().cpu().numpy()
+
+    def _n_frames(self, n: int) -> int:
+        for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
+            n = (n - kernel) // stride + 1
+        return n
+
+
+ENCODERS: dict[str, Callable[..., Encoder]] = {"mfcc": Mfcc, "huggingface": HuggingFace}
+
+
+def load_encoder(*, kind: str, **settings: object) -> Encoder:
+    """The encoder of a ``configs/encoder/*.yaml``.
+
+    Raises:
+        WavuError: it cannot be loaded, or its frames came from files and no new audio can be encoded.
+    """
+    if kind not in ENCODERS:
+        raise WavuError(
+            f"encoder={kind} holds finished frames and cannot encode audio; prepare the audio with one of {', '.join(ENCODERS)}"
+        )
+    return ENCODERS[kind](**settings)
+
+
+def _load(name: str) -> tuple[nn.Module, Callable]:
+    """A model in evaluation mode and its feature extractor, which knows whether the waveform is to be normalised."""
+    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+        model = AutoModel.from_pretrained(name, dtype=torch.float32).eval()
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        cause = (
+            " ".join(str(error).split())[:200]
+            if Path(name).is_dir()
+            else "no such folder, and no such model on the Hugging Face hub or no way to reach it"
+        )
+        raise WavuError(
+            f"cannot load the encoder {name}: {cause}; give a folder with config.json, preprocessor_config.json and weights"
+        ) from error
+    config = model.config
+    if not hasattr(getattr(model, "encoder", None), "layers") or not hasattr(config, "conv_stride"):
+        raise WavuError(
+            f"the encoder {name} is a {config.model_type} model; expected one of the wav2vec 2.0 family, such as HuBERT or WavLM"
+        )
+    if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
+        raise WavuError(f"the encoder {name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
+    return model, extractor
+
+
+def _batches(lengths: list[int], limit: int, *, mixed: bool) -> Iterator[list[int]]:
+    """Indices grouped by similar length, each group at most ``limit`` samples after padding; of equal length unless ``mixed``."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and ((len(batch) + 1) * lengths[index] > limit or (not mixed and lengths[index] != lengths[batch[0]])):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

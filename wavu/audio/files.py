@@ -1,0 +1,139 @@
+"""Which recordings there are: a folder, a manifest of ours, or one of the original's."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio.read import SUFFIXES, duration, pieces
+from wavu.errors import WavuError
+from wavu.store import Ragged, read_array, read_table
+from wavu.units import HOP_SECONDS
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What becomes one utterance: a file, or its part from ``start`` to ``end`` seconds (0: its end)."""
+
+    id: str
+    path: Path
+    start: float = 0.0
+    end: float = 0.0
+    speaker: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Length; 0 where the file could not be read."""
+        return self.end - self.start
+
+
+def find_audio(folder: Path) -> list[Recording]:
+    """Every audio file below a folder, named by its relative path without suffix, in order of name.
+
+    Raises:
+        WavuError: the folder is missing or holds no audio.
+    """
+    if not folder.is_dir():
+        raise WavuError(f"audio_dir={folder} is not a folder; check the path")
+    paths = sorted(
+        Path(top) / name for top, _, names in os.walk(folder, followlinks=True) for name in names if not name.startswith(".")
+    )
+    paths = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    if not paths:
+        raise WavuError(f"audio_dir={folder} holds no audio (looked for {', '.join(sorted(SUFFIXES))}); check the path")
+    return _unique([Recording(path.relative_to(folder).with_suffix("").as_posix(), path.absolute()) for path in paths])
+
+
+def read_manifest(manifest: Path) -> list[Recording]:
+    """Recordings of a TSV with a header ``id, path`` and perhaps ``start, end, speaker``, or of the original's: a root, then path and samples.
+
+    Paths are relative to the manifest, or to the root.
+
+    Raises:
+        WavuError: the manifest is missing, malformed or empty.
+    """
+    try:
+        lines = manifest.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WavuError(
+            f"cannot read manifest={manifest}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}; check the path"
+        ) from error
+    if lines and "\t" not in lines[0] and "path" != lines[0].strip():
+        root = manifest.parent / lines[0].strip()
+        names = [line.split("\t")[0] for line in lines[1:] if line.strip()]
+        recordings = [Recording(Path(name).with_suffix("").as_posix(), (root / name).absolute()) for name in names]
+    else:
+        recordings = [
+            _from_row(manifest, number, row) for number, row in enumerate(read_table(manifest, ["id", "path"]), start=2)
+        ]
+    if not recordings:
+        raise WavuError(
+            f"manifest={manifest} lists no recordings; expected a TSV with a header line id, path and a row per recording"
+        )
+    return _unique(recordings)
+
+
+def read_precomputed(folder: Path, split: str) -> tuple[list[Recording], Ragged]:
+    """Frames that the original's extraction left: ``SPLIT.npy`` (N, D), ``SPLIT.lengths`` and, for names, ``SPLIT.tsv``.
+
+    Raises:
+        WavuError: a file is missing or they do not fit together.
+    """
+    flat = read_array(folder / f"{split}.npy")
+    try:
+        lengths = np.array((folder / f"{split}.lengths").read_text().split(), np.int64)
+    except (OSError, ValueError) as error:
+        raise WavuError(f"cannot read {folder / split}.lengths: {error}; expected one number of frames per line") from error
+    if flat.ndim != 2 or lengths.sum() != len(flat):
+        raise WavuError(
+            f"{folder / split}.npy has shape {flat.shape}, but {split}.lengths add up to {lengths.sum()} frames; are they of one extraction?"
+        )
+    named = folder / f"{split}.tsv"
+    recordings = (
+        read_manifest(named)
+        if named.exists()
+        else [Recording(f"{split}-{row:06d}", folder / f"{split}.npy") for row in range(len(lengths))]
+    )
+    if len(recordings) != len(lengths):
+        raise WavuError(f"{named} lists {len(recordings)} files, but {split}.lengths {len(lengths)}; are they of one extraction?")
+    ends = [replace(recording, end=float(n * HOP_SECONDS)) for recording, n in zip(recordings, lengths, strict=True)]
+    return ends, Ragged(flat, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def measured(recording: Recording, *, max_seconds: float) -> list[Recording]:
+    """The recording with its end known; in pieces named ``ID-000`` and so on where it is longer than ``max_seconds``."""
+    end = recording.end or duration(recording.path)
+    if end - recording.start <= max_seconds:
+        return [replace(recording, end=max(end, recording.start))]
+    parts = pieces(recording.path, recording.start, end, max_seconds=max_seconds)
+    return [replace(recording, id=f"{recording.id}-{part:03d}", start=start, end=end) for part, (start, end) in enumerate(parts)]
+
+
+def deal(seconds: list[float], *, shard_minutes: float) -> list[np.ndarray]:
+    """Rows of utterances of ``seconds`` (B), dealt like cards into shards of about ``shard_minutes``, each a fair sample of all."""
+    shards = min(len(seconds), max(1, int(np.ceil(sum(seconds) / 60 / shard_minutes))))
+    return [np.arange(shard, len(seconds), shards) for shard in range(shards)]
+
+
+def _from_row(manifest: Path, line: int, row: dict[str, str]) -> Recording:
+    """One row of our own manifest."""
+    try:
+        start, end = (float(row.get(column) or 0) for column in ("start", "end"))
+    except ValueError as error:
+        raise WavuError(
+            f"{manifest} line {line}: start and end must be seconds, found {row.get('start')!r} and {row.get('end')!r}"
+        ) from error
+    if not row["id"] or not row["path"] or start < 0 or 0 < end <= start:
+        raise WavuError(f"{manifest} line {line}: expected an id, a path, and a start before the end; found {list(row.values())}")
+    return Recording(row["id"], (manifest.parent / row["path"]).absolute(), start, end, row.get("speaker") or "")
+
+
+def _unique(recordings: list[Recording]) -> list[Recording]:
+    """The recordings, refused where two share a name."""
+    name, times = Counter(recording.id for recording in recordings).most_common(1)[0]
+    if times > 1:
+        twins = [str(recording.path) for recording in recordings if recording.id == name]
+        raise WavuError(f"{times} recordings have the id {name} ({twins[0]}, {twins[1]}); remove one or give a manifest with ids")
+    return recordings

@@ -1,0 +1,126 @@
+"""All that turns a waveform into frames, units and segments: what ``prepare_audio`` learns and what new audio goes through."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio.encoder import Encoder, load_encoder
+from wavu.audio.kmeans import assign, fit_kmeans
+from wavu.audio.pca import fit_pca, project
+from wavu.audio.pool import mean_pool
+from wavu.audio.segment import pair_starts, segment_starts
+from wavu.audio.vad import keep, speech_spans
+from wavu.store import Ragged, read_json, read_tensors, write_json, write_tensors
+from wavu.units import HOP_SECONDS, samples
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """Utterances after the front end, row by row as in :class:`wavu.store.Speech`."""
+
+    frames: Ragged
+    units: Ragged
+    segments: Ragged
+    starts: Ragged
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """One utterance after the front end.
+
+    frames (N, d) float16, units (N,) int16, segments (S, d) float16, starts (S,) int32 first frame of each segment, spans
+    (P, 2) float32 seconds of the waveform that are speech; N and S are 0 where there is none.
+    """
+
+    frames: np.ndarray
+    units: np.ndarray
+    segments: np.ndarray
+    starts: np.ndarray
+    spans: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEnd:
+    """VAD, encoder, k-means, PCA and segmentation, fitted.
+
+    settings: ``vad``, ``encoder``, ``segment``: the blocks of the YAML; ``min_seconds``, ``max_seconds`` of an utterance.
+    centroids (K, D): of the encoder's frames, the very ones that PCA sees. mean (D,), directions (D, d): of the PCA.
+    """
+
+    settings: dict
+    centroids: np.ndarray
+    mean: np.ndarray
+    directions: np.ndarray
+
+    @classmethod
+    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int) -> "FrontEnd":
+        """Learn units and PCA from a sample of encoder frames (N, D).
+
+        The original clusters frames of un-normalised audio and projects frames of normalised audio; here both are the same.
+        """
+        centroids = fit_kmeans(frames, **kmeans, seed=seed)
+        return cls(settings, centroids, *fit_pca(frames, dim=dim))
+
+    @classmethod
+    def read(cls, folder: Path) -> "FrontEnd":
+        """Open ``frontend.json`` and ``frontend.safetensors``."""
+        tensors, _ = read_tensors(folder / "frontend.safetensors")
+        return cls(read_json(folder / "frontend.json"), **tensors)
+
+    def write(self, folder: Path) -> None:
+        """Write ``frontend.json`` and, last, ``frontend.safetensors``."""
+        write_json(folder / "frontend.json", self.settings)
+        tensors = {"centroids": self.centroids, "mean": self.mean, "directions": self.directions}
+        write_tensors(folder / "frontend.safetensors", tensors, {})
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when first asked for."""
+        return load_encoder(**self.settings["encoder"])
+
+    def segment(self, encoded: Ragged) -> Segmented:
+        """Encoder frames (N, D) of many non-empty utterances -> their frames, units and segments."""
+        offsets = encoded.offsets
+        units = assign(encoded.flat, self.centroids)
+        frames = project(encoded.flat, self.mean, self.directions)
+        settings = dict(self.settings["segment"])
+        pooled_in_pairs = settings.pop("pair_pool")
+        starts = segment_starts(units, frames, offsets, **settings)
+        segments, edges = mean_pool(frames, starts), np.searchsorted(starts, offsets)
+        if pooled_in_pairs:
+            pairs = pair_starts(edges)
+            segments, starts, edges = mean_pool(segments, pairs), starts[pairs], np.searchsorted(pairs, edges)
+        starts = starts - np.repeat(offsets[:-1], np.diff(edges))
+        return Segmented(
+            frames=Ragged(frames.astype(np.float16), offsets),
+            units=Ragged(units, offsets),
+            segments=Ragged(segments.astype(np.float16), edges),
+            starts=Ragged(starts.astype(np.int32), edges),
+        )
+
+    def process(self, waveform: np.ndarray) -> Utterance:
+        """One waveform (T,) at 16 kHz through everything.
+
+        Raises:
+            WavuError: the encoder cannot be loaded.
+        """
+        speech, spans = speech_of(waveform, vad=self.settings["vad"], min_seconds=self.settings["min_seconds"])
+        rows = self.encoder.encode([speech]) if len(speech) else []
+        done = self.segment(joined(rows, len(self.mean)))
+        return Utterance(done.frames.flat, done.units.flat, done.segments.flat, done.starts.flat, spans)
+
+
+def speech_of(waveform: np.ndarray, *, vad: dict, min_seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """The speech in a waveform (T,), cut out, and its spans (P, 2) float32 in seconds; both empty under ``min_seconds`` of it."""
+    spans = speech_spans(waveform, **vad)
+    speech = keep(waveform, spans)
+    if len(speech) < samples(min_seconds):
+        speech, spans = speech[:0], spans[:0]
+    return speech, (spans * HOP_SECONDS).astype(np.float32)
+
+
+def joined(rows: list[np.ndarray], dim: int) -> Ragged:
+    """Encoder frames of utterances as one Ragged, (0, dim) where there are none."""
+    return Ragged.of(rows, np.float32) if rows else Ragged(np.zeros((0, dim), np.float32), np.zeros(1, np.int64))

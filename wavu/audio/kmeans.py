@@ -1,0 +1,56 @@
+"""Acoustic units: k-means over frames, fitted by FAISS, applied by one product of matrices."""
+
+import numpy as np
+
+from wavu.errors import WavuError
+
+CHUNK = 65_536  # frames compared with the centroids at a time
+
+
+def fit_kmeans(frames: np.ndarray, *, clusters: int, iterations: int, restarts: int, seed: int) -> np.ndarray:
+    """Centroids (K, D) float32 of frames (N, D), on the GPU where there is one.
+
+    clusters: K. iterations: of each of the ``restarts``, of which the best is kept.
+
+    Raises:
+        WavuError: FAISS is not installed, or there are fewer frames than clusters.
+    """
+    faiss = _faiss()
+    n, dim = frames.shape
+    if n < clusters:
+        raise WavuError(
+            f"{n} frames of speech cannot make kmeans.clusters={clusters} clusters; give more audio or fewer clusters"
+        )
+    kmeans = faiss.Kmeans(
+        dim, clusters, niter=iterations, nredo=restarts, seed=seed,
+        min_points_per_centroid=1, max_points_per_centroid=n, gpu=faiss.get_num_gpus() > 0,
+    )  # fmt: skip
+    kmeans.train(np.ascontiguousarray(frames, np.float32))
+    return kmeans.centroids
+
+
+def assign(frames: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """The nearest of the centroids (K, D) to each of the frames (N, D), as (N,) int16.
+
+    In float64, so that a frame's unit does not hang on which frames are computed beside it.
+    """
+    centroids = centroids.astype(np.float64)
+    offset = np.square(centroids).sum(axis=1) / 2
+    chunks = (frames[at : at + CHUNK].astype(np.float64) for at in range(0, len(frames), CHUNK))
+    nearest = [(chunk @ centroids.T - offset).argmax(axis=1).astype(np.int16) for chunk in chunks]
+    return np.concatenate(nearest) if nearest else np.zeros(0, np.int16)
+
+
+def check_installed() -> None:
+    """Raise WavuError where FAISS is missing, before hours are spent on the frames it would cluster."""
+    _faiss()
+
+
+def _faiss():  # noqa: ANN202 - a module
+    try:
+        import faiss
+    except ImportError as error:
+        raise WavuError(
+            "k-means needs FAISS, which is not installed; pip install 'wavu[cpu]' or, with an NVIDIA GPU, 'wavu[gpu]'"
+        ) from error
+    return faiss

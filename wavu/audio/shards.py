@@ -1,0 +1,119 @@
+"""A shard of recordings through reader, VAD and encoder: the one time that audio is touched."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio.encoder import Encoder
+from wavu.audio.files import Recording
+from wavu.audio.frontend import joined, speech_of
+from wavu.audio.read import defect, read_audio
+from wavu.errors import WavuError
+from wavu.store import Ragged, read_json, write_json
+from wavu.units import seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A shard after the encoder: recordings kept and skipped, frames (N, D) and spans of speech (P, 2) in seconds of the file."""
+
+    kept: list[dict]
+    skipped: list[dict]
+    frames: Ragged
+    spans: Ragged
+
+    def write(self, folder: Path) -> None:
+        """Write a folder, ``rows.json`` last: where it is, the folder is whole."""
+        self.frames.write(folder, "encoded")
+        self.spans.write(folder, "spans")
+        write_json(folder / "rows.json", {"kept": self.kept, "skipped": self.skipped})
+
+    @classmethod
+    def read(cls, folder: Path) -> "Encoded":
+        """Open what :meth:`write` wrote."""
+        return cls(**read_json(folder / "rows.json"), frames=Ragged.read(folder, "encoded"), spans=Ragged.read(folder, "spans"))
+
+
+Encode = Callable[[Iterable[list[Recording]]], Iterator[Encoded]]
+
+
+def encode_audio(
+    shards: Iterable[list[Recording]], *, encoder: Encoder, vad: dict, min_seconds: float, max_clipped: float
+) -> Iterator[Encoded]:
+    """Shards of recordings, encoded. The next shard is read and cut while one is encoded."""
+    listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
+    with ThreadPoolExecutor() as pool:
+        for heard in _one_ahead(shards, lambda shard: pool.map(listen, shard)):
+            kept = [row for row in heard if not isinstance(row, dict)]
+            frames = encoder.encode([speech for _, speech, _ in kept])
+            yield Encoded(
+                kept=[_row(recording) for recording, _, _ in kept],
+                skipped=[row for row in heard if isinstance(row, dict)],
+                frames=joined(frames, encoder.dim),
+                spans=_spans([spans for _, _, spans in kept]),
+            )
+
+
+def slice_frames(shards: Iterable[list[Recording]], *, recordings: list[Recording], frames: Ragged) -> Iterator[Encoded]:
+    """Shards of recordings of which the frames (N, D) are there already, row by row."""
+    number = {recording.id: row for row, recording in enumerate(recordings)}
+    for shard in shards:
+        rows = [(recording, np.asarray(frames[number[recording.id]], np.float32)) for recording in shard]
+        reasons = [
+            None if len(row) and np.isfinite(row).all() else "holds NaN or infinite frames" if len(row) else "no frames"
+            for _, row in rows
+        ]
+        kept = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
+        yield Encoded(
+            kept=[_row(recording) for recording, _ in kept],
+            skipped=[
+                {"path": str(recording.path), "reason": reason}
+                for recording, reason in zip(shard, reasons, strict=True)
+                if reason
+            ],
+            frames=joined([row for _, row in kept], frames.flat.shape[1]),
+            spans=_spans([np.array([[0.0, recording.end]]) for recording, _ in kept]),
+        )
+
+
+def _listen(
+    recording: Recording, *, vad: dict, min_seconds: float, max_clipped: float
+) -> tuple[Recording, np.ndarray, np.ndarray] | dict:
+    """A recording with its end as decoded, its speech (T,) and spans (P, 2); or, as in ``skipped.tsv``, why it is of no use."""
+    path = str(recording.path)
+    try:
+        waveform = read_audio(path, start=recording.start, end=recording.end)
+    except WavuError as error:
+        return {"path": path, "reason": str(error)}
+    reason = defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped)
+    if reason:
+        return {"path": path, "reason": reason}
+    speech, spans = speech_of(waveform, vad=vad, min_seconds=min_seconds)
+    if not len(speech):
+        return {"path": path, "reason": f"less than {min_seconds:g} s of speech"}
+    return replace(recording, end=round(recording.start + seconds(len(waveform)), 4)), speech, spans + np.float32(recording.start)
+
+
+def _one_ahead(shards: Iterable[list[Recording]], start: Callable[[list[Recording]], Iterable]) -> Iterator[list]:
+    """Results of each shard, those of the next already under way."""
+    shards = iter(shards)
+    waiting = [start(shard) for shard in islice(shards, 1)]
+    while waiting:
+        results = waiting.pop()
+        waiting = [start(shard) for shard in islice(shards, 1)]
+        yield list(results)
+
+
+def _row(recording: Recording) -> dict:
+    """A recording as the tables name it."""
+    return {**asdict(recording), "path": str(recording.path)}
+
+
+def _spans(rows: list[np.ndarray]) -> Ragged:
+    """Spans (P, 2) of each utterance as one Ragged."""
+    return Ragged.of(rows, np.float32) if rows else Ragged(np.zeros((0, 2), np.float32), np.zeros(1, np.int64))

@@ -1,0 +1,232 @@
+"""Recordings in; frames, acoustic units and phone-like segments out.
+
+    python -m wavu.prepare_audio audio_dir=recordings out_dir=runs/audio
+    python -m wavu.prepare_audio audio_dir=recordings out_dir=runs/audio encoder=wav2vec2_large_lv60 segment=ward
+    python -m wavu.prepare_audio manifest=list.tsv out_dir=runs/audio encoder=models/my_hubert encoder.layer=9
+
+What is not speech is cut out, a frozen encoder gives one frame per 20 ms, k-means and PCA are fitted to a sample of the frames, and
+frames are pooled to segments. Every recording is encoded once, shard by shard: killed in the middle, the same command goes on where
+it stopped. Files that are of no use are listed in skipped.tsv with the reason. encoder= is one of the choices below, the folder of a
+Hugging Face model, or its name on the hub.
+"""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio import kmeans
+from wavu.audio.encoder import load_encoder
+from wavu.audio.files import Recording, deal, find_audio, measured, read_manifest, read_precomputed
+from wavu.audio.frontend import FrontEnd
+from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames
+from wavu.audio.vad import speech_spans
+from wavu.command import command
+from wavu.errors import WavuError
+from wavu.progress import say, track
+from wavu.store import Ragged, Stage, file_fingerprint, fingerprint, read_json, write_json, write_table
+from wavu.units import RATE_HZ, duration_words
+
+MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
+PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
+WARNINGS = 10  # shown; the others are in skipped.tsv
+
+
+def main_work(config: dict) -> None:
+    """Find the recordings, refuse what cannot work, then do the stage."""
+    recordings, precomputed = _recordings(config)
+    stage = Stage(config, command="prepare_audio", inputs=_fingerprints(recordings, config["encoder"]))
+    if stage.done():
+        say(f"{stage.out_dir} is complete")
+        return
+    kmeans.check_installed()
+    if precomputed:
+        dim, encode = precomputed.flat.shape[1], partial(slice_frames, recordings=recordings, frames=precomputed)
+    else:
+        speech_spans(np.zeros(RATE_HZ, np.float32), **config["vad"])  # a missing detector shows here, not in an hour
+        encoder = load_encoder(**config["encoder"])
+        limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
+        dim, encode = encoder.dim, partial(encode_audio, encoder=encoder, **limits)
+    output_dim = _output_dim(config["pca"]["dim"], dim)
+    with stage.run() as counts:
+        shards = _shards(recordings, config)
+        front = _front_end(shards, encode, output_dim, config, stage.out_dir)
+        _finish(shards, encode, front, config["keep_frames"], stage.out_dir)
+        shutil.rmtree(stage.out_dir / "encoded", ignore_errors=True)
+        counts |= _tables(len(shards), front, stage.out_dir)
+    say(_in_words(counts, stage.out_dir))
+
+
+def _recordings(config: dict) -> tuple[list[Recording], Ragged | None]:
+    """What to work on and, where the encoder's work is already done, its frames."""
+    given = [name for name in ("audio_dir", "manifest") if config[name]]
+    if config["encoder"]["kind"] == "precomputed":
+        if given:
+            raise WavuError(f"encoder=precomputed brings its own list of recordings; leave out {given[0]}=")
+        return read_precomputed(Path(config["encoder"]["folder"]), config["encoder"]["split"])
+    if len(given) != 1:
+        raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
+    return (find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))), None
+
+
+def _fingerprints(recordings: list[Recording], encoder: dict) -> dict[str, str]:
+    """Of all that is read: the recordings, and the encoder where it is a folder."""
+    folder = Path(str(encoder.get("model") or encoder.get("folder") or ""))
+    paths = {recording.path for recording in recordings}
+    with ThreadPoolExecutor() as pool:
+        marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
+        files = sorted(path for path in folder.iterdir() if path.is_file()) if str(folder) != "." and folder.is_dir() else []
+        model = list(pool.map(file_fingerprint, files))
+    rows = [(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings]
+    return {"recordings": fingerprint(rows), "encoder": fingerprint(model)}
+
+
+def _output_dim(wanted: int | None, dim: int) -> int:
+    """Dims after PCA, refused before any work where the encoder has fewer."""
+    if wanted is not None and not 1 <= wanted <= dim:
+        raise WavuError(
+            f"pca.dim={wanted}, but the encoder has {dim} dims; give 1 to {dim}, or null for all of them up to {PCA_DIM}"
+        )
+    return wanted or min(dim, PCA_DIM)
+
+
+def _shards(recordings: list[Recording], config: dict) -> list[list[Recording]]:
+    """Recordings, long ones in pieces, dealt into shards."""
+    if config["encoder"]["kind"] != "precomputed":
+        with ThreadPoolExecutor() as pool:
+            parts = pool.map(partial(measured, max_seconds=config["max_seconds"]), recordings)
+            recordings = list(chain.from_iterable(parts))
+    rows = deal([recording.seconds for recording in recordings], shard_minutes=config["shard_minutes"])
+    return [[recordings[row] for row in shard] for shard in rows]
+
+
+def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, config: dict, out_dir: Path) -> FrontEnd:
+    """The fitted front end: what a run before this one left, or fitted now."""
+    folder = out_dir / "frontend"
+    if (folder / "frontend.safetensors").exists():
+        return FrontEnd.read(folder)
+    sample = _encode_sample(shards, encode, config, out_dir)
+    try:
+        front = _fit(sample, dim, config)
+    except WavuError:  # other settings are needed, for which these frames are of no use
+        shutil.rmtree(out_dir / "encoded")
+        raise
+    front.write(folder)
+    return front
+
+
+def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, out_dir: Path) -> list[Path]:
+    """Encode the first shards, enough for ``sample.hours``, into folders that last until the shards are finished."""
+    hours = np.cumsum([sum(recording.seconds for recording in shard) / 3600 for shard in shards])
+    size = min(len(shards), int(np.searchsorted(hours, config["sample"]["hours"])) + 1)
+    todo = [shard for shard in range(size) if not _whole(out_dir, "encoded", shard)]
+    for shard, encoded in _tracked("encoding a sample", todo, shards, encode):
+        encoded.write(_folder(out_dir, "encoded", shard))
+    return [_folder(out_dir, "encoded", shard) for shard in range(size)]
+
+
+def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
+    """K-means and PCA fitted to frames drawn from the sample's shards."""
+    flats = [Encoded.read(folder).frames.flat for folder in sample]
+    frames = _draw(flats, config["sample"]["frames"], np.random.default_rng(config["seed"]))
+    if not len(frames):
+        reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
+        raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
+    settings = {name: config[name] for name in ("vad", "encoder", "segment", "min_seconds", "max_seconds")}
+    return FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"])
+
+
+def _draw(flats: list[np.ndarray], n: int, generator: np.random.Generator) -> np.ndarray:
+    """At most ``n`` frames (n, D), drawn evenly from all arrays (N, D) together."""
+    edges = np.cumsum([0, *map(len, flats)])
+    rows = np.sort(generator.choice(edges[-1], min(n, edges[-1]), replace=False))
+    inside = [rows[slice(*np.searchsorted(rows, edges[part : part + 2]))] - edges[part] for part in range(len(flats))]
+    return np.concatenate([flat[chosen] for flat, chosen in zip(flats, inside, strict=True)])
+
+
+def _finish(shards: list[list[Recording]], encode: Encode, front: FrontEnd, keep_frames: bool, out_dir: Path) -> None:
+    """Frames, units and segments of every shard, from the encoded sample while it lasts, then from the encoder."""
+    todo = [shard for shard in range(len(shards)) if not _whole(out_dir, "shards", shard)]
+    sampled = [shard for shard in todo if _whole(out_dir, "encoded", shard)]
+    from_disk = ((shard, Encoded.read(_folder(out_dir, "encoded", shard))) for shard in sampled)
+    fresh = _tracked("encoding", [shard for shard in todo if shard not in sampled], shards, encode)
+    for shard, encoded in chain(from_disk, fresh):
+        folder, done = _folder(out_dir, "shards", shard), front.segment(encoded.frames)
+        arrays = {
+            "frames": done.frames,
+            "units": done.units,
+            "segments": done.segments,
+            "starts": done.starts,
+            "spans": encoded.spans,
+        }
+        for name, array in (arrays | ({"encoded": encoded.frames} if keep_frames else {})).items():
+            array.write(folder, name)
+        lengths = zip(encoded.kept, done.frames.lengths.tolist(), done.segments.lengths.tolist(), strict=True)
+        kept = [row | {"shard": shard, "frames": frames, "segments": segments} for row, frames, segments in lengths]
+        write_json(folder / "rows.json", {"kept": kept, "skipped": encoded.skipped})
+        shutil.rmtree(_folder(out_dir, "encoded", shard), ignore_errors=True)
+
+
+def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
+    """Write ``manifest.tsv`` and ``skipped.tsv`` from the finished shards; the counts of ``stage.json``."""
+    folders = [_folder(out_dir, "shards", shard) for shard in range(n_shards)]
+    rows = [read_json(folder / "rows.json") for folder in folders]
+    kept, skipped = ([row for shard in rows for row in shard[part]] for part in ("kept", "skipped"))
+    write_table(out_dir / "manifest.tsv", kept, MANIFEST)
+    write_table(out_dir / "skipped.tsv", skipped, ("path", "reason"))
+    for row in skipped[:WARNINGS]:
+        say(f"skipped {row['path']}: {row['reason']}")
+    if len(skipped) > WARNINGS:
+        say(f"skipped {len(skipped) - WARNINGS} more: see {out_dir / 'skipped.tsv'}")
+    spans = [Ragged.read(folder, "spans").flat for folder in folders]
+    speech = sum(float((span[:, 1] - span[:, 0]).sum(dtype=float)) for span in spans)
+    segments = sum(row["segments"] for row in kept)
+    return {
+        "files": len({row["path"] for row in kept}),
+        "utterances": len(kept),
+        "skipped": len(skipped),
+        "audio_seconds": round(sum(row["end"] - row["start"] for row in kept), 2),
+        "speech_seconds": round(speech, 2),
+        "frames": sum(row["frames"] for row in kept),
+        "segments": segments,
+        "clusters": len(front.centroids),
+        "dim": front.directions.shape[1],
+        "segments_per_second": round(segments / speech, 2),
+    }
+
+
+def _in_words(counts: dict, out_dir: Path) -> str:
+    """The outcome as one line."""
+    return (
+        f"{out_dir}: {counts['utterances']:,} utterances, {duration_words(counts['audio_seconds'])} of audio, "
+        f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units, "
+        f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped"
+    )
+
+
+def _tracked(what: str, todo: list[int], shards: list[list[Recording]], encode: Encode) -> Iterator[tuple[int, Encoded]]:
+    """Encode the shards numbered ``todo`` under a progress line."""
+    minutes = [sum(recording.seconds for recording in shards[shard]) / 60 for shard in todo]
+    with track(what, sum(minutes), "min") as advance:
+        for shard, length, encoded in zip(todo, minutes, encode(shards[shard] for shard in todo), strict=True):
+            yield shard, encoded
+            advance(length)
+
+
+def _folder(out_dir: Path, kind: str, shard: int) -> Path:
+    return out_dir / kind / f"{shard:05d}"
+
+
+def _whole(out_dir: Path, kind: str, shard: int) -> bool:
+    """Whether a shard's folder is complete: its ``rows.json`` is written last."""
+    return (_folder(out_dir, kind, shard) / "rows.json").exists()
+
+
+main = command("prepare_audio", main_work, __doc__, open_groups=("encoder",))
+
+if __name__ == "__main__":
+    main()
