@@ -27,6 +27,7 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or 3.12 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing into .venv: a few minutes, the first time and whenever pyproject.toml changes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),dev]'
 	touch $@
