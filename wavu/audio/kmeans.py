@@ -21,11 +21,15 @@ def fit_kmeans(frames: np.ndarray, *, clusters: int, iterations: int, restarts: 
         raise WavuError(
             f"{n} frames of speech cannot make kmeans.clusters={clusters} clusters; give more audio or fewer clusters"
         )
-    kmeans = faiss.Kmeans(
-        dim, clusters, niter=iterations, nredo=restarts, seed=seed,
-        min_points_per_centroid=1, max_points_per_centroid=n, gpu=faiss.get_num_gpus() > 0,
-    )  # fmt: skip
-    kmeans.train(np.ascontiguousarray(frames, np.float32))
+    settings = {"niter": iterations, "nredo": restarts, "seed": seed, "gpu": faiss.get_num_gpus() > 0}
+    kmeans = faiss.Kmeans(dim, clusters, **settings, min_points_per_centroid=1, max_points_per_centroid=n)
+    threads = faiss.omp_get_max_threads()
+    # One thread gives the same centroids on any number of cores, and on a busy machine ten times sooner: faiss's threads spin.
+    faiss.omp_set_num_threads(1)
+    try:
+        kmeans.train(np.ascontiguousarray(frames, np.float32))
+    finally:
+        faiss.omp_set_num_threads(threads)
     return kmeans.centroids
 
 
