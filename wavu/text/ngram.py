@@ -1,6 +1,6 @@
 """Interpolated modified Kneser-Ney n-grams in numpy: the numbers of KenLM's ``lmplz``, no compiler needed.
 
-Estimation follows Chen and Goodman 1998 (Section 4.1.6 and Eq. 26 of the 1999 journal version) as lmplz carries it out
+Estimation follows Chen and Goodman 1999 (discounts: Eq. 26) as lmplz carries it out
 (Heafield et al. 2013): unigrams are interpolated with the uniform distribution over the vocabulary and ``<unk>``.
 """
 
@@ -113,7 +113,7 @@ def estimate(lines: Ragged, symbols: list[str], *, order: int) -> NGram:
         context = table.keys // len(vocabulary)
         whole = np.bincount(context, counts, len(lower))
         left = np.divide(np.bincount(context, taken, len(lower)), whole, out=np.ones(len(lower)), where=whole > 0)
-        # Eq. 2, Heafield et al. 2013: the discounted share, plus the share left over times the shorter n-gram.
+        # Interpolation, Heafield et al. 2013: the discounted share, plus the share left over times the shorter n-gram.
         lower = (counts - taken) / whole[context] + left[context] * lower[table.suffixes]
         if n == 0:
             lower[BEGIN] = 1.0

@@ -1,0 +1,63 @@
+"""From words and their phones to a lexicon: rare phones go, and the words that hold them, and nothing else."""
+
+import numpy as np
+
+from wavu.store import SILENCE, Ragged, Text
+
+
+def build(
+    lines: Ragged, words: list[str], spelled: list[list[str]], *, min_phone_share: float
+) -> tuple[Text, np.ndarray, dict[str, str]]:
+    """The text over the phones that are kept, the count of each of its words (W,), and for each dropped word the reason.
+
+    A word without phones, or with a phone that makes up less than ``min_phone_share`` of the phones of the running text, is
+    taken out of its sentence and the rest of the sentence stays: wav2vec-U drops the sentence, which at 2 % of words costs a
+    third of the text. Words and phones are numbered from the most frequent.
+
+    lines: rows of indices into ``words``. spelled: the phones of each word, none for a word that cannot be said.
+    """
+    counts = np.bincount(lines.flat, minlength=len(words))
+    symbols = sorted({phone for phones in spelled for phone in phones})
+    number = {symbol: index for index, symbol in enumerate(symbols)}
+    pronunciations = Ragged.of([np.array([number[phone] for phone in phones], int) for phones in spelled], np.int64)
+    kept, usage = _keep(pronunciations, counts, len(symbols), min_phone_share)
+    reasons = {
+        words[word]: f"rare phone {', '.join(sorted({symbols[p] for p in pronunciations[word] if not usage[p]}))}"
+        for word in np.flatnonzero(~kept & (pronunciations.lengths > 0))
+    }
+    frequent = np.argsort(-usage, kind="stable")[: np.count_nonzero(usage)]
+    phone_id = np.zeros(len(symbols), np.int16)
+    phone_id[frequent] = np.arange(len(frequent))
+    order = np.argsort(np.where(kept, -counts, 1), kind="stable")[: np.count_nonzero(kept)]
+    chosen = pronunciations.take(order)
+    text = Text(
+        [symbols[index] for index in frequent] + [SILENCE],
+        [words[index] for index in order],
+        Ragged(phone_id[chosen.flat], chosen.offsets),
+        _renumber(lines, order, len(words)),
+    )
+    return text, counts[order], reasons
+
+
+def _keep(pronunciations: Ragged, counts: np.ndarray, n_phones: int, min_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which words stay (W,) bool, and how often each phone is used in them (P,), 0 for a phone that is pruned.
+
+    Taking words out makes other phones rarer, hence the repetition.
+    """
+    owner = np.repeat(np.arange(len(pronunciations)), pronunciations.lengths)
+    kept = pronunciations.lengths > 0
+    while True:
+        usage = np.bincount(pronunciations.flat, (kept * counts)[owner], n_phones).astype(np.int64)
+        rare = (usage > 0) & (usage < min_share * usage.sum())
+        if not rare.any():
+            return kept, usage
+        kept[owner[rare[pronunciations.flat]]] = False
+
+
+def _renumber(lines: Ragged, order: np.ndarray, n_words: int) -> Ragged:
+    """Sentences over the words in ``order``; others are taken out, and sentences of which nothing is left."""
+    new = np.full(n_words, -1, np.int32)
+    new[order] = np.arange(len(order))
+    flat = new[lines.flat]
+    offsets = np.concatenate([[0], np.cumsum(flat >= 0)])[lines.offsets]
+    return Ragged(flat[flat >= 0], np.unique(offsets))
