@@ -1,6 +1,7 @@
 """The frozen encoders behind one door: waveforms in, frames of 20 ms out."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from wavu.audio.features import MFCC_DIM, mfcc
@@ -129,10 +131,11 @@ def _load(name: str) -> tuple[nn.Module, Callable]:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # of WavLM's attention, which means it so
     try:
         extractor = AutoFeatureExtractor.from_pretrained(name)
         model = AutoModel.from_pretrained(name, dtype=torch.float32).eval()
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         cause = (
             " ".join(str(error).split())[:200]
             if Path(name).is_dir()

@@ -1,6 +1,5 @@
 """The one reader of audio: any file libsndfile knows, any rate, any channels, as 16 kHz mono."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -100,13 +99,3 @@ def _reason(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "the file has no bytes"
     return str(error).split(": ")[-1].rstrip(".")
-
-
-def read_pieces(path: Path | str, *, max_seconds: float) -> Iterator[tuple[float, np.ndarray]]:
-    """A file of any length as waveforms of at most about ``max_seconds``, each with its start in seconds.
-
-    Raises:
-        WavuError: the file cannot be decoded; the message is a reason, without the path.
-    """
-    for start, end in pieces(path, 0.0, duration(path), max_seconds=max_seconds):
-        yield start, read_audio(path, start=start, end=end)

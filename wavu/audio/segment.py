@@ -10,7 +10,7 @@ from wavu.errors import WavuError
 from wavu.units import FRAME_RATE_HZ
 
 
-def segment_starts(units: np.ndarray, frames: np.ndarray, offsets: np.ndarray, *, kind: str, **settings: float) -> np.ndarray:
+def segment_starts(units: np.ndarray, frames: np.ndarray, offsets: np.ndarray, /, *, kind: str, **settings: float) -> np.ndarray:
     """Starts (S,) by the segmentation ``kind`` and its settings, from units (N,) or frames (N, d)."""
     match kind:
         case "cluster_runs":

@@ -1,0 +1,93 @@
+"""Whatever the file, the same tone comes out; whatever is wrong with it, a reason does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wavu.audio import read
+from wavu.audio.read import defect, duration, pieces, read_audio
+from wavu.errors import WavuError
+from wavu.units import RATE_HZ
+
+
+def tone(seconds: float, rate: int) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "opus"])
+def test_any_file_is_mono_at_16_khz(suffix: str, rate: int, tmp_path: Path) -> None:
+    if suffix == "opus" and rate == 44_100:
+        pytest.skip("Opus has no such rate")
+    kind = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
+    left = tone(1.5, rate)
+    soundfile.write(tmp_path / f"a.{suffix}", np.stack([left, np.zeros_like(left)], axis=1), rate, **kind)
+    waveform = read_audio(tmp_path / f"a.{suffix}")
+    assert waveform.dtype == np.float32 and abs(len(waveform) - 1.5 * RATE_HZ) <= 1
+    middle = slice(2_000, -2_000)  # codecs and resampling need their time at the edges
+    assert np.abs(waveform - tone(1.5, RATE_HZ)[: len(waveform)] / 2)[middle].max() < 0.05
+    assert duration(tmp_path / f"a.{suffix}") == pytest.approx(1.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050])
+def test_a_part_is_that_part_of_the_whole(rate: int, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 3 * rate), rate)
+    whole, part = read_audio(tmp_path / "a.wav"), read_audio(tmp_path / "a.wav", start=1.0, end=2.0)
+    assert len(part) == RATE_HZ
+    assert np.abs(part - whole[RATE_HZ : 2 * RATE_HZ])[200:-200].max() < (1e-6 if rate == RATE_HZ else 1e-3)
+    assert len(read_audio(tmp_path / "a.wav", start=4.0)) == 0
+
+
+def test_blocks_join_without_a_seam(tmp_path: Path, monkeypatch) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(3.5, 44_100), 44_100)
+    whole = read_audio(tmp_path / "a.wav")
+    monkeypatch.setattr(read, "BLOCK_SECONDS", 1)
+    assert np.abs(read_audio(tmp_path / "a.wav") - whole).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "does not exist"), (b"", "has no bytes"), (b"not audio at all" * 9, "unreadable: Format not recognised")],
+)
+def test_what_cannot_be_read_gives_a_reason(content: bytes | None, told: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(WavuError, match=told) as caught:
+        read_audio(tmp_path / "a.wav")
+    assert str(tmp_path) not in str(caught.value)
+    assert duration(tmp_path / "a.wav") == 0
+
+
+HISS = np.random.default_rng(0).uniform(-0.1, 0.1, RATE_HZ).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "told"),
+    [
+        (HISS, None),
+        (HISS[:0], "empty"),
+        (HISS[:4_000], "too short: 0.25 s"),
+        (np.where(np.arange(RATE_HZ) == 7, np.nan, HISS), "NaN"),
+        (np.where(np.arange(RATE_HZ) == 7, np.inf, HISS), "infinite"),
+        (0 * HISS, "digital silence"),
+        (np.sign(HISS), "clipped: 100% of samples"),
+        ((HISS * 10.2).clip(-1, 1), None),
+    ],
+)
+def test_defects(waveform: np.ndarray, told: str | None) -> None:
+    reason = defect(waveform, min_seconds=0.3, max_clipped=0.1)
+    assert reason is None if told is None else told in reason
+
+
+def test_a_long_file_is_cut_in_its_pauses(tmp_path: Path) -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE_HZ)
+    waveform[int(3.1 * RATE_HZ) : int(3.2 * RATE_HZ)] = 0
+    waveform[int(7.0 * RATE_HZ) : int(7.1 * RATE_HZ)] = 0
+    soundfile.write(tmp_path / "a.wav", waveform, RATE_HZ)
+    parts = pieces(tmp_path / "a.wav", 0.0, 10.0, max_seconds=4.0)
+    assert [start for start, _ in parts[1:]] == [end for _, end in parts[:-1]]
+    (first, _), (second, third), (_, last) = parts
+    assert first == 0 and 3.1 <= second <= 3.2 and 7.0 <= third <= 7.1 and last == 10
+    assert pieces(tmp_path / "a.wav", 2.0, 5.0, max_seconds=4.0) == [(2.0, 5.0)]

@@ -1,0 +1,63 @@
+"""A shard through reader, detector and encoder: what is of use is encoded, what is not has a reason."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from wavu.audio.encoder import Mfcc
+from wavu.audio.files import Recording
+from wavu.audio.shards import Encoded, _one_ahead, encode_audio, slice_frames
+from wavu.store import Ragged
+
+LIMITS = {"vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0}, "min_seconds": 0.3, "max_clipped": 0.05}
+
+
+def noise(path: Path, seconds: float) -> Path:
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, round(16_000 * seconds)), 16_000)
+    return path
+
+
+def test_what_is_of_use_is_encoded_and_the_rest_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"RIFFxxxx")
+    shard = [
+        Recording("bad", tmp_path / "bad.wav"),
+        Recording("part", noise(tmp_path / "a.wav", 3.0), 1.0, 2.0, "x"),
+        Recording("short", noise(tmp_path / "b.wav", 0.1), 0.0, 0.1),
+    ]
+    first, second = encode_audio([shard, shard[:1]], encoder=Mfcc(), **LIMITS)
+    assert [row["id"] for row in first.kept] == ["part"] and first.kept[0]["speaker"] == "x"
+    assert [(Path(row["path"]).name, row["reason"].split(":")[0]) for row in first.skipped] == [
+        ("bad.wav", "unreadable"),
+        ("b.wav", "too short"),
+    ]
+    assert first.frames.lengths.tolist() == [49] and first.spans[0].tolist() == [[1.0, 2.0]]
+    assert second.frames.flat.shape == (0, 78) and not second.kept and len(second.skipped) == 1
+
+
+def test_a_shard_comes_back_from_disk(tmp_path: Path) -> None:
+    recording = Recording("a", noise(tmp_path / "a.wav", 1.0), 0.0, 1.0)
+    (encoded,) = encode_audio([[recording]], encoder=Mfcc(), **LIMITS)
+    encoded.write(tmp_path / "shard")
+    back = Encoded.read(tmp_path / "shard")
+    assert back.kept == encoded.kept and np.array_equal(back.frames.flat, encoded.frames.flat)
+
+
+def test_finished_frames_are_sliced_and_bad_ones_named() -> None:
+    recordings = [Recording(name, Path("x.npy"), 0.0, 0.04) for name in "abc"]
+    frames = Ragged.of([np.ones((2, 3)), np.zeros((0, 3)), np.full((2, 3), np.nan)], np.float32)
+    (encoded,) = slice_frames([recordings[::-1]], recordings=recordings, frames=frames)
+    assert [row["id"] for row in encoded.kept] == ["a"] and encoded.frames.flat.tolist() == [[1.0] * 3] * 2
+    assert [row["reason"] for row in encoded.skipped] == ["holds NaN or infinite frames", "no frames"]
+
+
+def test_the_next_shard_is_begun_before_the_last_is_done() -> None:
+    begun = []
+
+    def start(shard: list) -> list:
+        begun.append(shard[0])
+        return shard
+
+    for number, results in enumerate(_one_ahead([[0], [1], [2]], start)):
+        assert results == [number] and begun == list(range(min(number + 2, 3)))
+    assert not list(_one_ahead([], start))
