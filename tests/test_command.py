@@ -14,10 +14,12 @@ YAML = """\
 defaults:
   - base
   - engine: small
+  - gearbox: automatic
   - _self_
 audio_dir: ???             # folder of speech
 out_dir: ???               # where results go
 files: []
+loud: false                # noise
 seed: 0                    # of every random draw
 pca:
   dim: 8                   # dimensions kept
@@ -29,6 +31,8 @@ def toy(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, dict, s
     """Runs the toy command: exit code, the settings it saw, what it printed."""
     configs = tmp_path / "configs"
     (configs / "engine").mkdir(parents=True)
+    (configs / "gearbox").mkdir()
+    (configs / "gearbox" / "automatic.yaml").write_text("gears: 5\n")
     shutil.copy(command.CONFIGS / "base.yaml", configs)
     (configs / "toy.yaml").write_text(YAML)
     (configs / "engine" / "small.yaml").write_text("kind: small\n")
@@ -59,14 +63,8 @@ GIVEN = ("audio_dir=speech", "out_dir=runs/x")
 def test_settings_arrive_as_plain_values(toy) -> None:
     code, seen, printed = toy(*GIVEN, "seed=7", "pca.dim=4")
     assert code == 0 and printed == ""
-    assert seen == {
-        "audio_dir": "speech",
-        "out_dir": "runs/x",
-        "files": [],
-        "seed": 7,
-        "pca": {"dim": 4},
-        "engine": {"kind": "small"},
-    }
+    given = {"audio_dir": "speech", "out_dir": "runs/x", "seed": 7, "pca": {"dim": 4}}
+    assert seen == given | {"files": [], "loud": False, "engine": {"kind": "small"}, "gearbox": {"gears": 5}}
 
 
 def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
@@ -84,6 +82,14 @@ def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
         (("--seed=1",), "'--seed=1' is not an option; settings are given as name=value"),
         (("speech.wav",), "'speech.wav' is not a setting; write name=value"),
         (("engine=smal",), "unknown engine 'smal' (did you mean 'small'?)"),
+        (("gearbox=atomatic",), "unknown gearbox 'atomatic' (did you mean 'automatic'?); known: automatic\n"),
+        (("pca=4",), "pca is a block of settings; give one of them: pca.dim"),
+        (("seed=many",), "seed=many must be a number, such as 0"),
+        (("seed=true",), "seed=True must be a number"),
+        (("seed=null",), "seed=None must be a number"),
+        (("files=3",), "files=3 must be a list"),
+        (("loud=1",), "loud=1 must be true or false"),
+        (("audio_dir=${nope}",), "'nope' not found"),
     ],
 )
 def test_a_mistyped_name_is_refused_with_the_nearest_right_one(arguments: tuple[str, ...], told: str, toy) -> None:

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from wavu.errors import WavuError
@@ -86,7 +86,7 @@ def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[st
     if bare and not files:
         raise WavuError(f"'{bare[0]}' is not a setting; write name=value (see python -m wavu.{name} --help)")
     sweep = any(flag in _SWEEP for flag in flags)
-    overrides = [part for override in overrides for part in _open_choice(override, open_groups)]
+    overrides = [part for override in overrides for part in _choice(override, open_groups, sweep)]
     overrides = [_readable(override, sweep) for override in overrides]
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
@@ -105,35 +105,49 @@ def _readable(override: str, sweep: bool) -> str:
     return f"{key}={_quote(os.path.expanduser(value))}"
 
 
-def _open_choice(override: str, groups: tuple[str, ...]) -> list[str]:
-    """``encoder=DIR`` as ``encoder=huggingface encoder.model=DIR``; everything else unchanged."""
-    key, _, value = override.partition("=")
-    if key not in groups or value in _choices(key):
+def _choice(override: str, open_groups: tuple[str, ...], sweep: bool) -> list[str]:
+    """A choice of a group, refused where unknown; ``encoder=DIR`` as ``encoder=huggingface encoder.model=DIR``; all else unchanged."""
+    group, _, value = override.partition("=")
+    if sweep or group not in _groups() or value in _choices(group):
         return [override]
-    if not (os.path.isdir(value) or value.count("/") == 1):
-        raise WavuError(
-            f"unknown {key} '{value}'{_nearest(value, _choices(key))}; known: {', '.join(_choices(key))}, or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960"
-        )
-    return [f"{key}=huggingface", f"{key}.model={_quote(value)}"]
+    if group in open_groups and (os.path.isdir(value) or value.count("/") == 1):
+        return [f"{group}=huggingface", f"{group}.model={_quote(value)}"]
+    other = ", or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960" if group in open_groups else ""
+    raise WavuError(f"unknown {group} '{value}'{_nearest(value, _choices(group))}; known: {', '.join(_choices(group))}{other}")
 
 
 def _check(name: str, overrides: list[str], sweep: bool) -> None:
-    """Compose once to refuse unknown names, bad values and missing settings before any work."""
+    """Refuse unknown names, values of another kind and missing settings before any work."""
+    keys = [override.partition("=")[0] for override in overrides]
+    groups = [override for override, key in zip(overrides, keys, strict=True) if key in _groups()]
     try:
         with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
-            groups = [override for override in overrides if override.partition("=")[0] in _groups()]
-            known = _names(compose(config_name=name, overrides=[] if sweep else groups)) + _groups()
-            for key in (override.partition("=")[0] for override in overrides):
+            defaults = compose(config_name=name, overrides=[] if sweep else groups)
+            known = _names(defaults) + _groups()
+            for key in keys:
                 if key not in known and not key.startswith(("hydra.", "hydra/")):
                     raise WavuError(f"unknown setting '{key}'{_nearest(key, known)}; see python -m wavu.{name} --help")
             config = compose(config_name=name, overrides=[] if sweep else overrides)
+        for key in set(keys) & set(known) - set(_groups()):
+            _check_kind(key, OmegaConf.select(defaults, key), OmegaConf.select(config, key))
+        missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
     except (HydraException, OmegaConfBaseException) as error:
         raise WavuError(" ".join(str(error).split())) from error
     finally:
         GlobalHydra.instance().clear()
-    missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
     if missing:
         raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
+
+
+def _check_kind(key: str, default: object, value: object) -> None:
+    """Refuse a word for a number, a number for a list and the like; where the default is null or a word, anything goes."""
+    if OmegaConf.is_dict(default) and not OmegaConf.is_dict(value):
+        raise WavuError(f"{key} is a block of settings; give one of them: {', '.join(f'{key}.{name}' for name in default)}")
+    for kinds, words in ((bool, "true or false"), ((int, float), "a number"), (ListConfig, "a list in [brackets]")):
+        if isinstance(default, kinds):
+            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
+                raise WavuError(f"{key}={value} must be {words}, such as {default}")
+            return
 
 
 def _names(config: DictConfig, prefix: str = "") -> list[str]:
