@@ -1,6 +1,7 @@
 """Every term of the losses against its formula written out plainly: float64, one utterance after another, numpy where it can."""
 
 import numpy as np
+import pytest
 import torch
 
 from tests.gan.test_model import plain_discriminator
@@ -26,14 +27,14 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + np.exp(-x))
 
 
-def plain_gradient_penalty(net, member, real, made, lengths, mix) -> torch.Tensor:
-    """Sum over phones of (norm over time of the slope - 1)^2, mean over utterances."""
+def plain_gradient_penalty(net, member, real, made, lengths, mix, slope) -> torch.Tensor:
+    """Sum over phones of (norm over time of the gradient - slope)^2, mean over utterances."""
     total = 0.0
     for b, length in enumerate(lengths):
         x = (mix[b] * real[b, :length] + (1 - mix[b]) * made[b, :length]).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(plain_discriminator(net, member, x), x, create_graph=True)
+        (gradient,) = torch.autograd.grad(plain_discriminator(net, member, x), x, create_graph=True)
         for phone in range(V):
-            total = total + (slope[:, phone].pow(2).sum().sqrt() - 1) ** 2
+            total = total + (gradient[:, phone].pow(2).sum().sqrt() - slope) ** 2
     return total / len(lengths)
 
 
@@ -42,18 +43,19 @@ def test_cross_entropies() -> None:
     made = logits.softmax(-1)
     scores = net(made, LENGTHS)
     for member in range(M):
-        plain = [float(plain_discriminator(net, member, made[member, b, : LENGTHS[member, b]])) for b in range(B)]
+        plain = [plain_discriminator(net, member, made[member, b, : LENGTHS[member, b]]).item() for b in range(B)]
         made_up = np.mean([-np.log(sigmoid(score)) for score in plain])  # made up is 1
         real = np.mean([-np.log(1 - sigmoid(score)) for score in plain])  # real is 0
         assert abs(losses.called_made_up(scores)[member].item() - made_up) < 1e-6
         assert abs(losses.called_real(scores)[member].item() - real) < 1e-6
 
 
-def test_gradient_penalty_and_its_gradient() -> None:
+@pytest.mark.parametrize("slope", [0.0, 1.0])
+def test_gradient_penalty_and_its_gradient(slope: float) -> None:
     net, logits, real, mix = rows()
     made, shorter = logits.softmax(-1), torch.minimum(LENGTHS, LINE_LENGTHS)
-    ours = losses.gradient_penalty(net.critic(), real, made, shorter, mix)
-    plain = torch.stack([plain_gradient_penalty(net, m, real[m], made[m], shorter[m], mix[m]) for m in range(M)])
+    ours = losses.gradient_penalty(net.critic(), real, made, shorter, mix, slope=slope)
+    plain = torch.stack([plain_gradient_penalty(net, m, real[m], made[m], shorter[m], mix[m], slope) for m in range(M)])
     assert torch.allclose(ours, plain, atol=1e-6, rtol=0)
     weights = [net.first, net.second, net.last, net.second_bias]
     for a, b in zip(torch.autograd.grad(ours.sum(), weights), torch.autograd.grad(plain.sum(), weights), strict=True):
@@ -63,7 +65,7 @@ def test_gradient_penalty_and_its_gradient() -> None:
 def test_gradient_penalty_does_not_reach_the_generator() -> None:
     net, logits, real, mix = rows()
     logits.requires_grad_()
-    losses.gradient_penalty(net.critic(), real, logits.softmax(-1), LENGTHS, mix).sum().backward()
+    losses.gradient_penalty(net.critic(), real, logits.softmax(-1), LENGTHS, mix, slope=1.0).sum().backward()
     assert logits.grad is None
 
 
@@ -106,7 +108,7 @@ def test_padding_and_batch_order_change_nothing() -> None:
 
     def terms(logits, lengths, real, line_lengths, mix) -> torch.Tensor:
         made = logits.softmax(-1)
-        penalty = losses.gradient_penalty(net.critic(), real, made, torch.minimum(lengths, line_lengths), mix)
+        penalty = losses.gradient_penalty(net.critic(), real, made, torch.minimum(lengths, line_lengths), mix, slope=1.0)
         return torch.stack([
             losses.called_real(net(made, lengths)), losses.called_made_up(net(made, lengths)), penalty,
             losses.diversity(logits, lengths), losses.smoothness(logits, lengths),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wavu.errors import WavuError
 from wavu.gan.noise import Noise
+from wavu.gan.runs import collapsed
 from wavu.store import Ragged
 
 MIN_SEGMENTS = 3  # shorter utterances train nobody (as in the original); they are still labelled
@@ -45,7 +46,8 @@ class Batches:
     """Draws utterances and sentences, both uniformly and independently.
 
     Changed on purpose: the original groups its utterances once and only shuffles the groups afterwards, and freezes the
-    silences of its text; here every batch is drawn anew, silences too.
+    silences of its text; here every batch is drawn anew, silences too. Phones that a line repeats are shown once, for JOIN
+    cannot repeat a phone either, and nobody should be unmasked by that.
     """
 
     def __init__(
@@ -78,8 +80,8 @@ class Batches:
         """The batch of one update: the same for the same noise."""
         rows = np.stack([rng.choice(self._rows, self._batch_size) for rng in noise.host])
         segments, lengths = padded(self._flat, self._offsets, rows)
-        lines = Ragged.join([self._sentences(rng, self._batch_size) for rng in noise.host])
-        ids = torch.from_numpy(np.array(lines.flat)).to(self.device)
+        lines = collapsed(Ragged.join([self._sentences(rng, self._batch_size) for rng in noise.host]))
+        ids = torch.from_numpy(lines.flat).to(self.device)
         one_hot = F.one_hot(ids.long(), self._phones).float()
         phones, phone_lengths = padded(one_hot, lines.offsets, np.arange(len(lines)).reshape(rows.shape))
         return Batch(segments.float(), lengths, phones, phone_lengths)

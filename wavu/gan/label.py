@@ -18,7 +18,7 @@ def label(generator: Generator, segments: Ragged, *, batch_size: int) -> list[Ra
         WavuError: the segments have another number of dims than the generator was made for.
     """
     device = generator.kernel.device
-    flat = torch.from_numpy(np.ascontiguousarray(segments.flat)).to(device)
+    flat = torch.from_numpy(np.array(segments.flat)).to(device)
     labels = np.zeros((len(generator.kernel), len(segments.flat)), np.int16)
     longest_last = np.argsort(segments.lengths, kind="stable")
     for begin in range(0, len(segments), batch_size):
@@ -29,12 +29,3 @@ def label(generator: Generator, segments: Ragged, *, batch_size: int) -> list[Ra
         places = np.arange(best.shape[-1]) + segments.offsets[rows, None]
         labels[:, places[valid]] = best[:, valid]
     return [Ragged(member, segments.offsets) for member in labels]
-
-
-def spoken(labels: Ragged, silence: int) -> Ragged:
-    """What the labels say: runs of one phone become one phone, silence is left out."""
-    starts = np.ones(len(labels.flat), bool)
-    starts[1:] = labels.flat[1:] != labels.flat[:-1]
-    starts[labels.offsets[:-1][labels.lengths > 0]] = True
-    kept = starts & (labels.flat != silence)
-    return Ragged(labels.flat[kept], np.concatenate([[0], np.cumsum(kept)])[labels.offsets])

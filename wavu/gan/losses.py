@@ -20,20 +20,22 @@ def called_real(scores: Tensor) -> Tensor:
     return F.softplus(scores).mean(1)
 
 
-def gradient_penalty(critic: Critic, real: Tensor, made: Tensor, lengths: Tensor, mix: Tensor) -> Tensor:
-    """How far the critic's slope between real and made-up phones is from 1: (M).
+def gradient_penalty(critic: Critic, real: Tensor, made: Tensor, lengths: Tensor, mix: Tensor, *, slope: float) -> Tensor:
+    """How far the critic's slope between real and made-up phones is from the wanted one: (M).
 
     real (M, B, L, V), made (M, B, S, V), mix (M, B) in [0, 1] share of the real; lengths (M, B) of the shorter of both.
+    slope: the wanted one. The original has 1; it never lets a generator rest, for it is pushed even where it is right. At 0
+    training converges near the answer (Mescheder et al. 2018, Theorem 4.1), which is where a warm start begins.
 
-    Reproduced: the norm is taken over TIME for each phone, not over the whole utterance, and (norm - 1)^2 is summed over
+    Reproduced: the norm is taken over TIME for each phone, not over the whole utterance, and the squares are summed over
     the V phones; the published weights 1.5 to 2 belong to this norm. Changed: cut at the end of the shorter of each pair
     instead of the shorter of the two padded batches, so that no padding is judged; nothing flows back to the generator.
     """
     size = min(real.shape[2], made.shape[2])
     share = mix[..., None, None]
     between = (share * real[:, :, :size] + (1 - share) * made[:, :, :size]).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between, lengths).sum(), between, create_graph=True)
-    return (slope.norm(dim=2) - 1).square().sum(-1).mean(1)
+    (gradient,) = torch.autograd.grad(critic(between, lengths).sum(), between, create_graph=True)
+    return (gradient.norm(dim=2) - slope).square().sum(-1).mean(1)
 
 
 def diversity(logits: Tensor, lengths: Tensor) -> Tensor:

@@ -72,9 +72,12 @@ class Player:
 
 
 def discriminator_step(
-    generator: Generator, discriminator: Player, batch: Batch, noise: Noise, *, gradient_penalty: float
+    generator: Generator, discriminator: Player, batch: Batch, noise: Noise, *, gradient_penalty: float, slope: float
 ) -> dict[str, Tensor]:
-    """The discriminator learns to tell made-up phones from real ones. Values (M); ``gradient_penalty``: weight of that term."""
+    """The discriminator learns to tell made-up phones from real ones. Values (M).
+
+    gradient_penalty: weight of that term. slope: the slope it asks for.
+    """
     with torch.no_grad():
         logits, lengths = join(generator(batch.segments, noise), batch.lengths, noise)
         made = logits.softmax(-1)
@@ -84,7 +87,7 @@ def discriminator_step(
         "discriminator/made_up": losses.called_made_up(critic(made, lengths)),
         "discriminator/real": losses.called_real(critic(batch.phones, batch.phone_lengths)),
         "discriminator/gradient_penalty": losses.gradient_penalty(
-            critic, batch.phones, made, shorter, noise.uniform(made.shape[1])
+            critic, batch.phones, made, shorter, noise.uniform(made.shape[1]), slope=slope
         ),
     }
     weights = {"discriminator/gradient_penalty": gradient_penalty}

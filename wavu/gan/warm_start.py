@@ -6,41 +6,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wavu.gan.batches import padded
-from wavu.gan.model import convolve
+from wavu.gan.model import windows
 from wavu.store import Ragged
 
 
 def initial_generator(
-    segments: Ragged, labels: Ragged, *, phones: int, kernel: int, ridge: float, iterations: int, utterances: int, seed: int
+    segments: Ragged,
+    labels: Ragged,
+    *,
+    phones: int,
+    taps: int,
+    ridge: float,
+    iterations: int,
+    examples: int,
+    confidence: float,
+    seed: int,
 ) -> Tensor:
     """The generator kernel (V, d, k) that best predicts labels (S) int16 from segments (S, d).
 
-    phones: V. kernel: k taps. ridge: weight of the squared kernel beside the mean cross-entropy; it keeps the softmax from
-    being surer than the labels deserve, so that the GAN can still change its mind. iterations: of L-BFGS. utterances: at most so many
-    are looked at, drawn by seed.
+    phones: V. taps: k. ridge: weight of the squared kernel beside the mean cross-entropy, with inputs scaled to variance 1.
+    iterations: of L-BFGS. examples: about so many segments are looked at, drawn by seed. confidence: the kernel is scaled
+    up until the softmax gives its best phone this probability on average: labels with errors leave it unsure, and a
+    discriminator used to one-hot text would see nothing but that.
     """
-    chosen = np.random.default_rng(seed).permutation(len(segments))[:utterances]
+    order = np.random.default_rng(seed).permutation(len(segments))
+    chosen = order[: np.searchsorted(segments.lengths[order].cumsum(), examples) + 1]
     rows, lengths = padded(torch.from_numpy(np.array(segments.flat)), segments.offsets, chosen)
+    dim, valid = rows.shape[-1], torch.arange(rows.shape[1]) < lengths[:, None]
+    inputs = windows(rows.float()[None], taps, before=taps // 2)[0][valid]  # (N, d k)
     targets = torch.from_numpy(labels.take(chosen).flat).long()
-    valid = torch.arange(rows.shape[1]) < lengths[:, None]
-    # Windows by the identity kernel: output (i, j) is dim i at tap j, so a linear layer on windows is the generator.
-    dim = rows.shape[-1]
-    identity = torch.eye(dim * kernel).view(1, dim * kernel, dim, kernel)
-    windows = torch.cat(
-        [
-            convolve(part.float()[None], identity, before=kernel // 2)[0][mask]
-            for part, mask in zip(rows.split(64), valid.split(64), strict=True)
-        ]
-    )
-    weights = _regress(windows, targets, phones, ridge, iterations)
-    return weights.view(phones, dim, kernel)
+    scale = inputs.square().mean().sqrt().clamp(min=1e-12)
+    weights = _regress(inputs / scale, targets, phones, ridge, iterations) / scale
+    return (weights * _sharpening(inputs @ weights.T, confidence)).view(phones, dim, taps)
 
 
 def _regress(inputs: Tensor, targets: Tensor, phones: int, ridge: float, iterations: int) -> Tensor:
     """Multinomial logistic regression without intercept, as the generator has none: (N, D), (N) -> (V, D)."""
-    # One scale for all inputs, so that ridge means the same whatever the encoder's units are.
-    scale = inputs.square().mean().sqrt().clamp(min=1e-12)
-    inputs = inputs / scale
     weights = torch.zeros(phones, inputs.shape[1], requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe")
 
@@ -51,4 +52,14 @@ def _regress(inputs: Tensor, targets: Tensor, phones: int, ridge: float, iterati
         return value
 
     optimizer.step(loss)
-    return weights.detach() / scale
+    return weights.detach()
+
+
+def _sharpening(logits: Tensor, confidence: float) -> float:
+    """The factor, 1 to 100, by which logits (N, V) give their best phone the wanted mean probability; by bisection."""
+    low, high = 1.0, 100.0
+    while high / low > 1.01:
+        middle = (low * high) ** 0.5
+        unsure = (middle * logits).softmax(-1).max(-1).values.mean() < confidence
+        low, high = (middle, high) if unsure else (low, middle)
+    return low
