@@ -310,6 +310,7 @@ class Stage:
 
         config: the resolved settings of the command. inputs: a fingerprint for each thing it reads.
         """
+        self.began = time.perf_counter()
         self.out_dir = Path(config["out_dir"])
         self.overwrite = config["overwrite"]
         settings = {key: value for key, value in config.items() if key not in ("out_dir", "overwrite")}
@@ -348,7 +349,6 @@ class Stage:
         for left_by_a_kill in self.out_dir.rglob(f".*{PARTIAL}"):
             left_by_a_kill.unlink()
         resumed = (self.out_dir / "plan.json").exists()
-        began = time.perf_counter()
         write_json(self.out_dir / "plan.json", self.plan)
         counts: dict = {}
         try:
@@ -357,7 +357,7 @@ class Stage:
             if not resumed and [path.name for path in self.out_dir.rglob("*") if path.is_file()] == ["plan.json"]:
                 shutil.rmtree(self.out_dir)
             raise
-        seconds = round(time.perf_counter() - began, 2)
+        seconds = round(time.perf_counter() - self.began, 2)
         write_json(self.out_dir / "stage.json", {**self.plan, "counts": counts, "seconds": seconds})
         (self.out_dir / "plan.json").unlink()
 

@@ -12,10 +12,12 @@ _NUM2WORDS = {"kk": "kz", "nb": "no"}
 # Languages whose capital I is dotless, unlike Unicode's default.
 _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})
 
-_APOSTROPHES = regex.compile(r"[’‘ʼ＇`´]")
+_APOSTROPHES = regex.compile(r"[’‘ʼ`´]")
+# Ligatures, full-width letters and the shapes of Arabic letters: the printer's doing, not spelling.
+_SHAPES = regex.compile(r"[\uFB00-\uFDFF\uFE70-\uFEFE\uFF00-\uFFEF]+")
 # Soft hyphens, direction marks, zero-width spaces and the Arabic stretching stroke; joiners stay, some scripts spell with them.
 _INVISIBLE = regex.compile(r"(?![\u200c\u200d])\p{Cf}|\u0640")
-_WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:'[\p{L}\p{M}\u200c\u200d]+)*|\p{N}+")
+_WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:'\p{L}[\p{L}\p{M}\u200c\u200d]*)*|\p{N}+")
 _NUMBER = regex.compile(
     r"""(?P<ordinal>\d+)(?:st|nd|rd|th|[ºª])\b
     | (?<![\d.,])                                                                # not from the middle of a date
@@ -38,7 +40,8 @@ def words(line: str, language: str) -> list[str]:
     >>> words("Dr. Weiß’ 2. Straßen-Fest", "de"), words("It's 1,200 men in 1984!", "en-us")
     (['dr', 'weiß', 'zwei', 'straßen', 'fest'], ["it's", 'one', 'thousand', 'two', 'hundred', 'men', 'in', 'nineteen', 'eighty', 'four'])
     """
-    line = _INVISIBLE.sub("", _APOSTROPHES.sub("'", unicodedata.normalize("NFC", line)))
+    line = _SHAPES.sub(lambda match: unicodedata.normalize("NFKC", match[0]), unicodedata.normalize("NFC", line))
+    line = _INVISIBLE.sub("", _APOSTROPHES.sub("'", line))
     line = _NUMBER.sub(lambda match: f" {_spoken(language=language, **match.groupdict())} ", line)
     if language in ("tr", "az"):
         line = line.translate(_DOTLESS)
