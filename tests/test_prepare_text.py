@@ -155,6 +155,7 @@ BAD = {
     "units unknown": (LATIN.encode() * 60, {"units": "phones"}, "units=phones is not known"),
     "order too long": (LATIN.encode() * 60, {"word_order": 7}, "word_order=7 must be a whole number from 1 to 6"),
     "share no number": (LATIN.encode() * 60, {"min_phone_share": "few"}, "min_phone_share=few must be a number"),
+    "no sentences asked for": (LATIN.encode() * 60, {"min_sentences": 0}, "min_sentences=0 must be a whole number from 1"),
     "share too large": (LATIN.encode() * 60, {"min_phone_share": 0.9}, "only 0 of 60 sentences have a word that can be used"),
     "setting unknown": (LATIN.encode() * 60, {"langage": "de"}, "unknown setting 'langage'.*'language'"),
 }

@@ -85,8 +85,8 @@ def _check(config: dict, source: Path) -> None:
     share, least = config["min_phone_share"], config["min_sentences"]
     if not isinstance(share, int | float) or not 0 <= share < 1:
         raise WavuError(f"min_phone_share={share} must be a number from 0 to below 1; it is a share of all phones")
-    if not isinstance(least, int):
-        raise WavuError(f"min_sentences={least} must be a whole number")
+    if not isinstance(least, int) or least < 1:
+        raise WavuError(f"min_sentences={least} must be a whole number from 1")
 
 
 def read_words(source: Path, language: str) -> tuple[Ragged, list[str]]:
