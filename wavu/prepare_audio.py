@@ -75,11 +75,11 @@ def _recordings(config: dict) -> tuple[list[Recording], Ragged | None]:
 
 def _fingerprints(recordings: list[Recording], encoder: dict) -> dict[str, str]:
     """Of all that is read: the recordings, and the encoder where it is a folder."""
-    folder = Path(str(encoder.get("model") or encoder.get("folder") or ""))
+    folder = encoder.get("model") or encoder.get("folder")
     paths = {recording.path for recording in recordings}
     with ThreadPoolExecutor() as pool:
         marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
-        files = sorted(path for path in folder.iterdir() if path.is_file()) if str(folder) != "." and folder.is_dir() else []
+        files = sorted(path for path in Path(folder).iterdir() if path.is_file()) if folder and Path(folder).is_dir() else []
         model = list(pool.map(file_fingerprint, files))
     rows = [(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings]
     return {"recordings": fingerprint(rows), "encoder": fingerprint(model)}
@@ -137,6 +137,9 @@ def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
         reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
     settings = {name: config[name] for name in ("vad", "encoder", "segment", "min_seconds", "max_seconds")}
+    model = config["encoder"].get("model")
+    if model and Path(model).is_dir():  # so that the folder is found from any other
+        settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
     return FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"])
 
 
