@@ -286,3 +286,19 @@ def test_a_killed_stage_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_fingerprints_tell_values_apart_and_nothing_else() -> None:
     assert store.fingerprint({"a": 1, "b": 2}) == store.fingerprint({"b": 2, "a": 1})
     assert store.fingerprint(1, 2) != store.fingerprint(2, 1)
+
+
+def test_tensors_come_back_with_what_is_said_about_them(tmp_path: Path) -> None:
+    arrays = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3).T, "step": np.array(3.0)}
+    store.write_tensors(tmp_path / "x.safetensors", arrays, {"phones": ["ʃ", "<SIL>"]})
+    back, about = store.read_tensors(tmp_path / "x.safetensors")
+    assert about == {"phones": ["ʃ", "<SIL>"]} and back.keys() == arrays.keys()
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+
+
+def test_missing_and_damaged_tensors_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(WavuError, match="is missing"):
+        store.read_tensors(tmp_path / "x.safetensors")
+    (tmp_path / "x.safetensors").write_bytes(b"no tensors here")
+    with pytest.raises(WavuError, match="cannot read"):
+        store.read_tensors(tmp_path / "x.safetensors")

@@ -84,7 +84,7 @@ def read_json(path: Path) -> dict:
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
     """Write named arrays, and JSON-like facts about them in the same file (safetensors), whole or not at all."""
-    content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, {"about": json.dumps(about)})
+    content = save({name: np.asarray(array, order="C") for name, array in tensors.items()}, {"about": json.dumps(about)})
     with atomic(path) as temporary:  # not save_file: a full disk would raise an error of its own kind
         temporary.write_bytes(content)
 
