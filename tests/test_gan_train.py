@@ -168,15 +168,6 @@ def test_swapped_folders_are_refused(folders: Path) -> None:
     assert not (folders / "gan").exists()
 
 
-def test_runs_of_labels_pool_their_frames() -> None:
-    frames = Ragged.of([np.array([[1.0], [3.0], [5.0]]), np.array([[7.0], [9.0]])], np.float16)
-    labels = Ragged.of([np.array([2, 2, 0]), np.array([0, 0])], np.int16)
-    segments, starts, phones = gan_train.pool_runs(frames, labels)
-    assert [row.tolist() for row in segments] == [[[2.0], [5.0]], [[8.0]]]
-    assert [row.tolist() for row in starts] == [[0, 2], [0]]
-    assert [row.tolist() for row in phones] == [[2, 0], [0]]
-
-
 def test_a_large_corpus_keeps_utterances_for_validation(folders: Path) -> None:
     config = settings(folders, "gan", "validation.utterances=5")
     speech, text = gan_train.Speech.read(folders / "audio"), gan_train.Text.read(folders / "text")

@@ -12,7 +12,6 @@ from wavu import transcribe
 from wavu.audio.frontend import FrontEnd
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
-from wavu.gan.warm_start import initial_generator
 from wavu.store import Ragged, read_table, write_json, write_tensors
 from wavu.units import HOP_SECONDS, RATE_HZ
 
@@ -54,8 +53,9 @@ def gan(tmp_path_factory) -> Path:
     heard = [front_end.process(waveform) for waveform in waveforms]
     segments = Ragged.of([utterance.segments for utterance in heard], np.float16)
     labels = Ragged.of([truth(line, len(one.frames))[one.starts] for line, one in zip(said, heard, strict=True)], np.int16)
-    kernel = initial_generator(segments, labels, phones=3, kernel=3, ridge=1e-4, iterations=50, utterances=8, seed=0)
-    write_tensors(folder / "generator.safetensors", {"kernel": kernel.numpy()}, {"phones": PHONES})
+    one_hot = np.eye(3)[labels.flat] - 1 / 3
+    kernel = np.linalg.lstsq(segments.flat.astype(float), one_hot, rcond=None)[0].T[..., None]  # (V, d, 1)
+    write_tensors(folder / "generator.safetensors", {"kernel": kernel.astype(np.float32)}, {"phones": PHONES})
     write_json(folder / "stage.json", {"command": "gan_train"})
     return folder
 
@@ -74,6 +74,17 @@ def hmm(gan: Path, tmp_path_factory) -> Path:
     tensors = {"emission": emission / emission.sum(-1, keepdims=True), "stay": np.full((1, 3, 2), 0.8), **uniform}
     about = {"phones": PHONES, "grammar_weight": 1.0}
     write_tensors(folder / "hmm.safetensors", {name: array.astype(np.float32) for name, array in tensors.items()}, about)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def warm(gan: Path, hmm: Path, tmp_path_factory) -> Path:
+    """What gan_train leaves after a warm start: the generator, and the HMM that cut its segments."""
+    folder = tmp_path_factory.mktemp("warm")
+    for name in ("frontend", "generator.safetensors"):
+        (folder / name).symlink_to(gan / name)
+    (folder / "warm_start").mkdir()
+    (folder / "warm_start" / "hmm.safetensors").symlink_to(hmm / "hmm.safetensors")
     return folder
 
 
@@ -97,7 +108,7 @@ def save(path: Path, said: str, rate: int = RATE_HZ) -> Path:
     return path
 
 
-@pytest.mark.parametrize("model", ["gan", "hmm"])
+@pytest.mark.parametrize("model", ["gan", "hmm", "warm"])
 def test_what_was_said_comes_out_with_its_times(model: str, tmp_path: Path, run, request) -> None:
     said = "a.iai.aiai"
     path = save(tmp_path / "new one.wav", said)

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from wavu.audio.pool import mean_pool
+from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.gan.batches import Batches
 from wavu.gan.label import label
 from wavu.gan.model import Discriminator, Generator
 from wavu.gan.noise import Noise
-from wavu.gan.runs import run_starts, spoken
+from wavu.gan.runs import spoken
 from wavu.gan.train import Player, discriminator_step, generator_step
 from wavu.gan.warm_start import initial_generator
 from wavu.progress import say, track
@@ -143,16 +143,6 @@ def _first_segments(speech: Speech, text: Text, config: dict, out_dir: Path) -> 
     frame_labels = Ragged.read(out_dir / "warm_start", "labels")
     segments, starts, labels = pool_runs(speech.frames, frame_labels)
     return replace(speech, segments=segments, starts=starts), labels
-
-
-def pool_runs(frames: Ragged, labels: Ragged) -> tuple[Ragged, Ragged, Ragged]:
-    """Frames (N, d) with a label each (N) -> mean of each run of one label (S, d), its first frame (S), its label (S)."""
-    begins = run_starts(labels)
-    edges = np.flatnonzero(begins)
-    offsets = np.concatenate([[0], np.cumsum(begins)])[labels.offsets]
-    starts = edges - np.repeat(labels.offsets[:-1], np.diff(offsets))
-    parts = mean_pool(frames.flat, edges).astype(np.float16), starts.astype(np.int32), np.asarray(labels.flat)[edges]
-    return tuple(Ragged(part, offsets) for part in parts)
 
 
 def _exam(speech: Speech, text: Text, config: dict) -> tuple[Exam, np.ndarray]:

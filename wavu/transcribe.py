@@ -17,6 +17,7 @@ import torch
 
 from wavu.audio.files import Recording, find_audio, measured
 from wavu.audio.frontend import FrontEnd, Segmented, Utterance
+from wavu.audio.pool import pool_runs
 from wavu.audio.read import defect, read_audio
 from wavu.audio.vad import file_seconds
 from wavu.command import command
@@ -75,13 +76,19 @@ class Recogniser:
 
 
 def read_generator(folder: Path) -> tuple[list[str], Labeller]:
-    """Phones and labeller of a gan_train folder: the generator's best phone of each segment."""
+    """Phones and labeller of a gan_train folder: the generator's best phone of each segment.
+
+    A generator that was warm-started knows segments that an HMM has cut; it cuts new ones too.
+    """
     tensors, about = read_tensors(folder / "generator.safetensors")
     generator = Generator(torch.from_numpy(tensors["kernel"])[None], dropout=0.0)
+    warm_start = folder / "warm_start"
+    cut = read_hmm(warm_start)[1] if (warm_start / "hmm.safetensors").exists() else None
 
     def labeller(speech: Segmented) -> Ragged:
-        (labels,) = label(generator, speech.segments, batch_size=TOGETHER)
-        rows = zip(labels, speech.starts, speech.frames.lengths, strict=True)
+        segments, starts = (speech.segments, speech.starts) if cut is None else pool_runs(speech.frames, cut(speech))[:2]
+        (labels,) = label(generator, segments, batch_size=TOGETHER)
+        rows = zip(labels, starts, speech.frames.lengths, strict=True)
         return Ragged.of([per_frame(*row) for row in rows], np.int16)
 
     return about["phones"], labeller

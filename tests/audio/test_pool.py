@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavu.audio.pool import mean_pool
+from wavu.audio.pool import mean_pool, pool_runs
+from wavu.store import Ragged
 
 
 @settings(max_examples=50)
@@ -18,3 +19,12 @@ def test_pooling_equals_a_loop(lengths: list[int], seed: int) -> None:
 
 def test_nothing_pools_to_nothing() -> None:
     assert mean_pool(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)).shape == (0, 3)
+
+
+def test_runs_of_labels_pool_their_frames() -> None:
+    frames = Ragged.of([np.array([[1.0], [3.0], [5.0]]), np.array([[7.0], [9.0]])], np.float16)
+    labels = Ragged.of([np.array([2, 2, 0]), np.array([0, 0])], np.int16)
+    segments, starts, phones = pool_runs(frames, labels)
+    assert [row.tolist() for row in segments] == [[[2.0], [5.0]], [[8.0]]]
+    assert [row.tolist() for row in starts] == [[0, 2], [0]]
+    assert [row.tolist() for row in phones] == [[2, 0], [0]]

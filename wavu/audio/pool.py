@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from wavu.audio.segment import cluster_runs
+from wavu.store import Ragged
+
 
 def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Mean over each run of rows.
@@ -14,3 +17,12 @@ def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """
     lengths = np.diff(starts, append=len(rows)).astype(np.float32)
     return np.add.reduceat(rows, starts, axis=0, dtype=np.float32) / lengths[:, None]
+
+
+def pool_runs(frames: Ragged, labels: Ragged) -> tuple[Ragged, Ragged, Ragged]:
+    """Frames (N, d) with a label each (N) -> mean of each run of one label (S, d), its first frame (S), its label (S)."""
+    edges = cluster_runs(labels.flat, labels.offsets)
+    offsets = np.searchsorted(edges, labels.offsets)
+    starts = edges - np.repeat(labels.offsets[:-1], np.diff(offsets))
+    parts = mean_pool(frames.flat, edges).astype(np.float16), starts.astype(np.int32), np.asarray(labels.flat)[edges]
+    return tuple(Ragged(part, offsets) for part in parts)
