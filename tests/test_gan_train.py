@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from tests.gan.toy import PHONES, WORDS, spoil, toy_speech, toy_text
 from wavu import gan_train
+from wavu.audio.frontend import FrontEnd
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
 from wavu.store import Ragged, read_json, read_table, read_tensors, write_json, write_table
@@ -47,6 +48,7 @@ def folders(tmp_path: Path) -> Path:
     write_json(tmp_path / "text" / "stage.json", {"command": "prepare_text", "config": {}, "inputs": {}, "counts": {}})
 
     segments, _ = toy_speech(UTTERANCES, 0)
+    FrontEnd({}, *[np.zeros((2, 2), np.float32)] * 3).write(tmp_path / "audio" / "frontend")
     shard = tmp_path / "audio" / "shards" / "00000"
     frames = Ragged(np.repeat(segments.flat, FRAMES, axis=0), segments.offsets * FRAMES)
     starts = Ragged.of([FRAMES * np.arange(len(row)) for row in segments], np.int32)

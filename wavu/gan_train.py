@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.errors import WavuError
@@ -68,6 +69,7 @@ def main_work(config: dict) -> None:
         )
         run = _begin(speech, labels, len(text.phones), config, device)
         rate = _train(run, batches, exam, config, stage.out_dir)
+        FrontEnd.read(audio / "frontend").write(stage.out_dir / "frontend")  # with it, the folder can hear new files
         counts |= _finish(run, speech, text, stage.out_dir) | {"updates_per_second": round(rate, 1)}
     _report(counts, stage.out_dir)
 
