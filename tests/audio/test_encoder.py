@@ -151,6 +151,18 @@ def test_an_encoder_that_cannot_be_used_is_told_in_one_line(what: str, tmp_path:
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        asked.append(True)
+        raise ConnectionError("no network")
+
+    asked: list[bool] = []
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    with pytest.raises(WavuError, match="cannot load the encoder nobody/nothing: no such folder"):
+        HuggingFace(model="nobody/nothing", layer=1, **SETTINGS)
+    assert asked == [True]
+
+
 def test_too_deep_a_layer_is_told(tmp_path: Path) -> None:
     with pytest.raises(WavuError, match="encoder.layer=5, but .* has layers 1 to 4"):
         HuggingFace(model=str(save(tmp_path, "hubert base")), layer=5, **SETTINGS)

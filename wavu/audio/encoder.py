@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from wavu.audio.features import MFCC_DIM, mfcc
@@ -19,6 +18,7 @@ from wavu.units import HOP_SAMPLES, RATE_HZ, samples
 # Models whose padding can be masked out to the last digit. Elsewhere (a group norm over time in the first convolution,
 # stacked positional convolutions as in data2vec) zeros after the end change every frame, so only equal lengths share a batch.
 MASKABLE = ("wav2vec2", "hubert", "wavlm")
+HUB_SECONDS = 10.0
 
 
 class Encoder(Protocol):
@@ -126,24 +126,22 @@ def load_encoder(*, kind: str, **settings: object) -> Encoder:
 
 def _load(name: str) -> tuple[nn.Module, Callable]:
     """A model in evaluation mode and its feature extractor, which knows whether the waveform is to be normalised."""
-    from transformers import AutoFeatureExtractor, AutoModel
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # of WavLM's attention, which means it so
+    folder = Path(name).is_dir()
     try:
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-        model = AutoModel.from_pretrained(name, dtype=torch.float32).eval()
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        model, extractor = _from_disk_or_hub(name, folder)
+    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
         cause = (
             " ".join(str(error).split())[:200]
-            if Path(name).is_dir()
-            else "no such folder, and no such model on the Hugging Face hub or no way to reach it"
+            if folder
+            else "no such folder, and no such model on the Hugging Face hub, or no way to reach it"
         )
-        raise WavuError(
-            f"cannot load the encoder {name}: {cause}; give a folder with config.json, preprocessor_config.json and weights"
-        ) from error
+        remedy = "give a folder with config.json, preprocessor_config.json and weights"
+        raise WavuError(f"cannot load the encoder {name}: {cause}; {remedy}") from error
     config = model.config
     if not hasattr(getattr(model, "encoder", None), "layers") or not hasattr(config, "conv_stride"):
         raise WavuError(
@@ -152,6 +150,24 @@ def _load(name: str) -> tuple[nn.Module, Callable]:
     if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
         raise WavuError(f"the encoder {name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
     return model, extractor
+
+
+def _from_disk_or_hub(name: str, folder: bool) -> tuple[nn.Module, Callable]:
+    """Model and feature extractor from a folder or the hub's cache, or else from the hub."""
+    from huggingface_hub import HfApi
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    def load(offline: bool) -> tuple[nn.Module, Callable]:
+        extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
+        return AutoModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32).eval(), extractor
+
+    try:
+        return load(offline=True)
+    except OSError:
+        if folder:
+            raise
+    HfApi().model_info(name, timeout=HUB_SECONDS)  # asked once: where there is no way to it, downloads retry for a minute
+    return load(offline=False)
 
 
 def _batches(lengths: list[int], limit: int, *, mixed: bool) -> Iterator[list[int]]:
