@@ -100,6 +100,9 @@ def test_precomputed_frames_that_do_not_fit_together(tmp_path: Path) -> None:
         read_precomputed(tmp_path, "train")
     with pytest.raises(WavuError, match=r"shape \(5, 2\), but train.lengths add up to 4"):
         read_precomputed(precomputed(tmp_path, [2, 2], 5), "train")
+    with pytest.raises(WavuError, match=r"shape \(0, 2\)"):
+        read_precomputed(precomputed(tmp_path, [], 0), "train")
+    precomputed(tmp_path, [2, 2], 5)
     (tmp_path / "train.lengths").write_text("2\nx\n")
     with pytest.raises(WavuError, match="train.lengths"):
         read_precomputed(tmp_path, "train")

@@ -86,7 +86,7 @@ def read_precomputed(folder: Path, split: str) -> tuple[list[Recording], Ragged]
         lengths = np.array((folder / f"{split}.lengths").read_text().split(), np.int64)
     except (OSError, ValueError) as error:
         raise WavuError(f"cannot read {folder / split}.lengths: {error}; expected one number of frames per line") from error
-    if flat.ndim != 2 or lengths.sum() != len(flat):
+    if flat.ndim != 2 or not len(flat) or lengths.sum() != len(flat):
         raise WavuError(
             f"{folder / split}.npy has shape {flat.shape}, but {split}.lengths add up to {lengths.sum()} frames; are they of one extraction?"
         )
