@@ -21,6 +21,8 @@ from torch.utils.tensorboard import SummaryWriter
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.command import command
+from wavu.decipher.hmm import decode, packed
+from wavu.decipher.search import Matcher, decipher, n_reports
 from wavu.errors import WavuError
 from wavu.gan.batches import Batches
 from wavu.gan.label import label
@@ -60,9 +62,9 @@ def main_work(config: dict) -> None:
         say(f"{stage.out_dir} is complete")
         return
     with stage.run() as counts:
-        speech, labels = _first_segments(speech, text, config, stage.out_dir)
+        speech, labels, silence = _warm_start(speech, text, config, stage.out_dir)
         exam, train_rows = _exam(speech, text, config)
-        sentences = _sentences(text, config["silence_probability"])
+        sentences = _sentences(text, silence)
         device = _device(config["device"])
         batches = Batches(
             speech.segments.take(train_rows), sentences, phones=len(text.phones), batch_size=config["batch_size"], device=device
@@ -70,7 +72,7 @@ def main_work(config: dict) -> None:
         run = _begin(speech, labels, len(text.phones), config, device)
         rate = _train(run, batches, exam, config, stage.out_dir)
         FrontEnd.read(audio / "frontend").write(stage.out_dir / "frontend")  # with it, the folder can hear new files
-        counts |= _finish(run, speech, text, stage.out_dir) | {"updates_per_second": round(rate, 1)}
+        counts |= _finish(run, speech, text, silence, stage.out_dir) | {"updates_per_second": round(rate, 1)}
     _report(counts, stage.out_dir)
 
 
@@ -129,22 +131,44 @@ class Exam:
                 run.best = generator.kernel[member].detach().cpu().numpy().copy()
 
 
-def _decipher(speech: Speech, text: Text, config: dict) -> Ragged:
-    """One phone id for each frame of each utterance (N) int16: the Viterbi path of the phone HMM."""
-    raise WavuError("warm_start=hmm is not there yet; give warm_start=none")
+def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Path) -> None:
+    """Write the deciphered HMM, and the phone of each frame of each utterance by the best match alone and by the HMM."""
+    silences, n_phones = settings["silences"], len(text.phones)
+    noise = np.random.default_rng(seed)
+    texts = [with_silence(text, generator=noise, **silence) for silence in silences]
+    matcher = Matcher(speech.units, n_units=speech.n_units, seed=seed, **settings["matching"])
+    guesses = len(silences) * len(settings["search"]["frames_per_phone"])
+    steps = n_reports(guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"])
+    with track("decipher", steps, "steps") as advance:
+        found = decipher(
+            speech.units, texts, matcher=matcher, n_phones=n_phones, report=lambda note: advance(note=note), **settings["search"]
+        )
+    for name, model in (("matched", found.best.matched), ("labels", found.best.model)):
+        decode(model, found.grammar, speech.units, grammar_weight=1.0).write(folder, name)
+    about = {
+        "phones": text.phones,
+        "grammar_weight": 1.0,
+        "silence": silences[found.text],
+        "log_likelihood": found.best.log_likelihood,
+    }
+    write_tensors(folder / "hmm.safetensors", packed(found.best.model, found.grammar), about)
+    say(
+        f"deciphered: {found.best.frames_per_phone[:-1].mean() * HOP_SECONDS * 1000:.0f} ms per phone, "
+        f"silences {silences[found.text]}, log likelihood {found.best.log_likelihood:.4f} per frame"
+    )
 
 
-def _first_segments(speech: Speech, text: Text, config: dict, out_dir: Path) -> tuple[Speech, Ragged | None]:
-    """Speech cut into the runs of the HMM's phones, and these phones (S); with warm_start=none speech as it is."""
+def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> tuple[Speech, Ragged | None, dict]:
+    """Speech cut into the runs of the HMM's phones, these phones (S), and where silences are; with warm_start=none all as given."""
     if config["warm_start"] == "none":
-        return speech, None
+        return speech, None, config["silence"]
     if config["warm_start"] != "hmm":
         raise WavuError(f"unknown warm_start '{config['warm_start']}'; known: hmm, none")
-    if not (out_dir / "warm_start" / "labels.offsets.npy").exists():
-        _decipher(speech, text, config).write(out_dir / "warm_start", "labels")
-    frame_labels = Ragged.read(out_dir / "warm_start", "labels")
-    segments, starts, labels = pool_runs(speech.frames, frame_labels)
-    return replace(speech, segments=segments, starts=starts), labels
+    folder = out_dir / "warm_start"
+    if not (folder / "hmm.safetensors").exists():
+        _decipher(speech, text, config["decipher"], config["seed"], folder)
+    segments, starts, labels = pool_runs(speech.frames, Ragged.read(folder, "labels"))
+    return replace(speech, segments=segments, starts=starts), labels, read_tensors(folder / "hmm.safetensors")[1]["silence"]
 
 
 def _exam(speech: Speech, text: Text, config: dict) -> tuple[Exam, np.ndarray]:
@@ -168,7 +192,7 @@ def _exam(speech: Speech, text: Text, config: dict) -> tuple[Exam, np.ndarray]:
     return Exam(judge, segments, seconds, silence=n_phones - 1), np.sort(rest)
 
 
-def _sentences(text: Text, probability: float) -> Callable[[np.random.Generator, int], Ragged]:
+def _sentences(text: Text, silence: dict) -> Callable[[np.random.Generator, int], Ragged]:
     """Draws sentences as phone lines with silences."""
     lines = np.flatnonzero(text.lines.lengths > 0)
     if not len(lines):
@@ -176,7 +200,7 @@ def _sentences(text: Text, probability: float) -> Callable[[np.random.Generator,
 
     def draw(rng: np.random.Generator, count: int) -> Ragged:
         drawn = replace(text, lines=text.lines.take(rng.choice(lines, count)))
-        return with_silence(drawn, probability=probability, generator=rng, surround=True)
+        return with_silence(drawn, generator=rng, **silence)
 
     return draw
 
@@ -238,14 +262,20 @@ def _update(run: Run, batches: Batches, config: dict) -> dict[str, torch.Tensor]
     return discriminator_step(run.generator.network, run.discriminator, batch, noise, **terms)
 
 
-def _finish(run: Run, speech: Speech, text: Text, out_dir: Path) -> dict:
+def _finish(run: Run, speech: Speech, text: Text, silence: dict, out_dir: Path) -> dict:
     """Write the best generator, its labels of all utterances and everybody's scores; counts for stage.json."""
     row = best(run.rows)
     generator = Generator(torch.from_numpy(run.best)[None], dropout=0.0)
     (labels,) = label(generator, speech.segments, batch_size=LABEL_BATCH)
     labels.write(out_dir, "labels")
     speech.starts.write(out_dir, "starts")
-    about = {"phones": text.phones, "dim": run.best.shape[1], "update": row["update"], "member": row["member"]}
+    about = {
+        "phones": text.phones,
+        "dim": run.best.shape[1],
+        "update": row["update"],
+        "member": row["member"],
+        "silence": silence,
+    }
     write_tensors(out_dir / "generator.safetensors", {"kernel": run.best}, about)
     write_json(out_dir / "generator.json", about)
     write_table(

@@ -21,7 +21,7 @@ from wavu.audio.pool import pool_runs
 from wavu.audio.read import defect, read_audio
 from wavu.audio.vad import file_seconds
 from wavu.command import command
-from wavu.decipher.hmm import Grammar, Model, decode
+from wavu.decipher.hmm import decode, unpacked
 from wavu.decode.greedy import per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.label import label
@@ -97,9 +97,7 @@ def read_generator(folder: Path) -> tuple[list[str], Labeller]:
 def read_hmm(folder: Path) -> tuple[list[str], Labeller]:
     """Phones and labeller of a self_train folder: the Viterbi path over the acoustic units."""
     tensors, about = read_tensors(folder / "hmm.safetensors")
-    parts = {name: torch.from_numpy(array) for name, array in tensors.items()}
-    model = Model(parts["emission"], parts["stay"])
-    grammar = Grammar(parts["first"], parts["next"], parts["last"])
+    model, grammar = unpacked(tensors)
 
     def labeller(speech: Segmented) -> Ragged:
         return decode(model, grammar, speech.units, grammar_weight=about["grammar_weight"])

@@ -1,0 +1,109 @@
+"""What each phone sounds like, from statistics alone: skipgrams of heard units against skipgrams of spoken text.
+
+The text is "spoken" in simulation (each phone repeated for a random number of frames), so that both sides count the same
+thing: how often a symbol is followed by another so many frames later, and which symbols begin and end an utterance. If
+phone v sounds like unit k with probability E[v, k], frames far enough apart to lie in different phones obey
+
+    C_lag = E^T T_lag E        (K, K), units        from (V, V), phones
+
+for every lag, and E is what makes it true. The idea of matching skipgrams and positional unigrams is that of Wang,
+Hasegawa-Johnson & Yoo 2023 (ESPUM), on segments; here frames are matched, so no segmentation is needed, and E generates
+units from phones, so a unit may belong to several phones. The loss is a composite likelihood (Varin, Reid & Firth 2011)
+of pairs of frames, and, unlike the likelihood of a hidden Markov model, it is found from almost any start.
+
+Shapes: V phones, K units, R restarts, J lags, Q positions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavu.store import Ragged
+
+
+@dataclass(frozen=True)
+class Skipgrams:
+    """Statistics of symbols at frame rate, A symbols. Every row and matrix sums to one.
+
+    pairs (J, A, A): of two frames ``lag`` apart. first, last (Q, A): of the q-th frame from the start, from the end.
+    """
+
+    pairs: Tensor
+    first: Tensor
+    last: Tensor
+
+
+def skipgrams(symbols: Ragged, n_symbols: int, *, lags: list[int], positions: int) -> Skipgrams:
+    """Count skipgrams of one symbol per frame. lags, positions: in frames."""
+    flat, offsets, lengths = np.asarray(symbols.flat, np.int64), symbols.offsets, symbols.lengths
+    row = np.repeat(np.arange(len(symbols)), lengths)
+    pairs = []
+    for lag in lags:
+        inside = row[lag:] == row[:-lag]
+        pairs.append(np.bincount((flat[:-lag] * n_symbols + flat[lag:])[inside], minlength=n_symbols**2))
+    first, last = [], []
+    for position in range(positions):
+        long_enough = lengths > position
+        first.append(np.bincount(flat[offsets[:-1][long_enough] + position], minlength=n_symbols))
+        last.append(np.bincount(flat[offsets[1:][long_enough] - 1 - position], minlength=n_symbols))
+    shape = (len(lags), n_symbols, n_symbols)
+    return Skipgrams(_shares(np.reshape(pairs, shape), (1, 2)), _shares(np.array(first), 1), _shares(np.array(last), 1))
+
+
+def _shares(counts: np.ndarray, axis: int | tuple[int, ...]) -> Tensor:
+    total = np.maximum(counts.sum(axis, keepdims=True), 1)
+    return torch.tensor(counts / total, dtype=torch.float32)
+
+
+def speak(lines: Ragged, frames_per_phone: np.ndarray, *, regularity: float, generator: np.random.Generator) -> Ragged:
+    """Text at frame rate: every phone repeated for a gamma-distributed number of frames, at least one.
+
+    frames_per_phone (V): mean duration of each phone. regularity: shape of the gamma distribution; the standard deviation
+    is mean / sqrt(regularity).
+    """
+    drawn = generator.gamma(regularity, frames_per_phone[lines.flat] / regularity)
+    frames = np.maximum(1, np.rint(drawn)).astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(frames)])
+    return Ragged(np.repeat(lines.flat, frames), ends[lines.offsets])
+
+
+def match(
+    speech: Skipgrams,
+    text: Skipgrams,
+    frequency: Tensor,
+    *,
+    restarts: int,
+    steps: int,
+    learning_rate: float,
+    generator: torch.Generator,
+    report: Callable[[int], None] = lambda steps: None,
+) -> tuple[Tensor, Tensor]:
+    """Find E by gradient (Adam, the rate falling to a fifth) from random starts, all in one batch.
+
+    frequency (K): of the units, where every phone starts from. Returns E (R, V, K) and its loss in nats (R), best first.
+    """
+    V, K = text.pairs.shape[-1], speech.pairs.shape[-1]
+    prior = torch.log(frequency + 1e-6)
+    logits = (0.5 * torch.randn(restarts, V, K, generator=generator)).requires_grad_()
+    optimiser = torch.optim.Adam([logits], lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, total_iters=steps)
+    for _ in range(steps):
+        loss = surprise(torch.softmax(prior + logits, -1), speech, text)
+        optimiser.zero_grad()
+        loss.sum().backward()
+        optimiser.step()
+        schedule.step()
+        report(1)
+    order = loss.detach().argsort()
+    return torch.softmax(prior + logits, -1).detach()[order], loss.detach()[order]
+
+
+def surprise(emission: Tensor, speech: Skipgrams, text: Skipgrams) -> Tensor:
+    """Cross-entropy (R), nats, of the speech's skipgrams under the text's, heard through E (R, V, K)."""
+    pairs = torch.einsum("rvk,jvw->rjkw", emission, text.pairs) @ emission[:, None]  # (R, J, K, K)
+    between = -(speech.pairs * torch.log(pairs + 1e-8)).sum((-1, -2)).mean(-1)
+    ends = torch.stack([text.first, text.last]) @ emission[:, None]  # (R, 2, Q, K)
+    return between - 0.5 * (torch.stack([speech.first, speech.last]) * torch.log(ends + 1e-8)).sum(-1).mean(-1).sum(-1)
