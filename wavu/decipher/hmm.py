@@ -179,8 +179,8 @@ def expect(model: Model, grammar: Grammar, units: Ragged) -> tuple[Tensor, Tenso
     log_likelihood = torch.zeros(M, dtype=torch.float64)
     for batch in batches(units, 2 * M * grammar.n_contexts * V * n):
         likelihood, alpha, scale = _forward(model, grammar, batch)
-        log_likelihood += scale
-        occupied, kept = _backward(model, grammar, batch, likelihood, alpha)
+        occupied, kept, ended = _backward(model, grammar, batch, likelihood, alpha)
+        log_likelihood += scale + ended
         inside = torch.cat([batch.units[t, :active] for t, active in enumerate(batch.active)])
         emitted.index_add_(0, inside, occupied)
         stayed += kept
@@ -224,14 +224,16 @@ def _forward(model: Model, grammar: Grammar, batch: Batch) -> tuple[list[Tensor]
     return heard, alpha, total
 
 
-def _backward(model: Model, grammar: Grammar, batch: Batch, heard: list[Tensor], alpha: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Backward pass: posterior of each frame's sub-state (frames, M, V, n) and expected number of stays (M, V, n)."""
+def _backward(
+    model: Model, grammar: Grammar, batch: Batch, heard: list[Tensor], alpha: list[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Posterior of each frame's sub-state (frames, M, V, n), expected stays (M, V, n), log probability of ending where they do (M)."""
     M, V, n, _ = model.emission.shape
     stay = model.stay[:, None, None]
     P, (_, Y, _) = grammar.n_contexts, grammar.next.shape
-    ending = torch.zeros(P, V, n)
-    ending[..., -1] = grammar.last
-    occupied, stayed = [], torch.zeros(M, V, n)
+    ending = torch.zeros(M, 1, P, V, n)
+    ending[..., -1] = (1 - stay[..., -1]) * grammar.last
+    occupied, stayed, ended = [], torch.zeros(M, V, n), torch.zeros(M, dtype=torch.float64)
     beta = torch.zeros(M, 0, P, V, n)
     for t in range(len(alpha) - 1, -1, -1):
         if beta.shape[1]:
@@ -242,12 +244,13 @@ def _backward(model: Model, grammar: Grammar, batch: Batch, heard: list[Tensor],
             beta = stay * ahead + (1 - stay) * onward
         newly_ended = alpha[t].shape[1] - beta.shape[1]
         if newly_ended:
-            beta = torch.cat([beta, ending.expand(M, newly_ended, -1, -1, -1)], 1)
-            # The end of the utterance has its own scale; posteriors below are normalised, stays need the same.
-            weight = (alpha[t] * beta).sum((2, 3, 4), keepdim=True).clamp(min=1e-30)
-            beta = beta / weight
+            probability = (alpha[t][:, -newly_ended:] * ending).sum((2, 3, 4), keepdim=True)
+            # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
+            probability[probability == 0] = 1
+            beta = torch.cat([beta, ending / probability], 1)
+            ended += probability.log().sum((1, 2, 3, 4)).double()
         occupied.append((alpha[t] * beta).sum(2).transpose(0, 1))
-    return torch.cat(occupied[::-1]), stayed
+    return torch.cat(occupied[::-1]), stayed, ended
 
 
 def decode(model: Model, grammar: Grammar, units: Ragged, *, grammar_weight: float) -> Ragged:
@@ -295,7 +298,7 @@ def _viterbi(log_emission: Tensor, log_stay: Tensor, log_leave: Tensor, grammar:
         best = best + log_emission[..., batch.units[t, :active]].permute(2, 0, 1)[:, None]
         stops = batch.active[t + 1] if t + 1 < len(batch.active) else 0
         ended = best[stops:].clone()
-        ended[..., -1] += grammar.last
+        ended[..., -1] += log_leave[:, -1] + grammar.last
         ended[..., :-1] = -torch.inf
         # An utterance shorter than n frames cannot reach a last sub-state: take where it stands.
         unfinished = torch.isinf(ended.flatten(1).max(1).values)

@@ -1,0 +1,275 @@
+"""The HMM against every path written out, one by one; what it learns against what was planted."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavu.decipher import hmm
+from wavu.store import Ragged
+
+UNITS = 4
+SHAPES = [(2, 2, 1), (2, 2, 2), (3, 2, 1), (3, 2, 2), (3, 3, 2), (2, 3, 2), (3, 2, 3)]  # order, V, n
+UTTERANCES = Ragged.of(
+    [np.array(row) for row in ([0, 3, 1], [2, 2, 1, 0, 3], [], [1, 1], [3, 0, 0, 1, 2], [3, 2, 0, 0])], np.int16
+)
+
+
+def drawn(*shape: int, seed: int) -> torch.Tensor:
+    """Distributions over the last axis."""
+    return torch.from_numpy(np.random.default_rng(seed).dirichlet(np.ones(shape[-1]), shape[:-1])).float()
+
+
+def some_grammar(order: int, V: int, seed: int = 0) -> hmm.Grammar:
+    ngram = drawn(*((V + 1, V) if order == 3 else (1, V)), V + 1, seed=seed)
+    onward = ngram[..., :-1] if order == 3 else ngram[..., :-1].transpose(0, 1)
+    return hmm.Grammar(drawn(V, seed=seed + 1), onward.contiguous(), ngram[..., -1].contiguous())
+
+
+def some_model(V: int, n: int, M: int = 1, seed: int = 0) -> hmm.Model:
+    stay = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.9, (M, V, n))).float()
+    return hmm.Model(drawn(M, V, n, UNITS, seed=seed + 2), stay)
+
+
+def paths(model: hmm.Model, grammar: hmm.Grammar, units: np.ndarray) -> Iterator[tuple[float, list[tuple[int, int]], np.ndarray]]:
+    """Every way to say ``units``: probability, (phone, sub-state) of each frame, whether each frame but the last stays."""
+    emission, stay = model.emission[0].double().numpy(), model.stay[0].double().numpy()
+    first, onward, last = (part.double().numpy() for part in (grammar.first, grammar.next, grammar.last))
+    V, n = stay.shape
+    trigram = grammar.n_contexts > 1
+
+    def context(said: tuple[int, ...]) -> int:
+        return (said[-2] if len(said) > 1 else V) if trigram else 0
+
+    def extend(said: tuple[int, ...], i: int, probability: float, states: list, stays: list) -> Iterator:
+        v, t = said[-1], len(states)
+        probability, states = probability * emission[v, i, units[t]], [*states, (v, i)]
+        if t + 1 == len(units):
+            if i == n - 1:
+                yield probability * (1 - stay[v, i]) * last[context(said), v], states, np.array(stays, bool)
+            return
+        yield from extend(said, i, probability * stay[v, i], states, [*stays, True])
+        leave, stays = probability * (1 - stay[v, i]), [*stays, False]
+        if i < n - 1:
+            yield from extend(said, i + 1, leave, states, stays)
+            return
+        for w in range(V):
+            step = onward[context(said), v, w] if trigram else onward[v, 0, w]
+            yield from extend((*said, w), 0, leave * step, states, stays)
+
+    for v in range(V):
+        yield from extend((v,), 0, first[v], [], [])
+
+
+def plain_expect(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[np.ndarray, np.ndarray, float]:
+    """``hmm.expect`` path by path: emitted (V, n, K), stayed (V, n), log likelihood of all utterances that can be said."""
+    _, V, n, _ = model.emission.shape
+    emitted, stayed, total = np.zeros((V, n, UNITS)), np.zeros((V, n)), 0.0
+    for row in units:
+        found = list(paths(model, grammar, row)) if len(row) else []
+        likelihood = sum(probability for probability, _, _ in found)
+        total += np.log(likelihood) if found else 0.0
+        for probability, states, stays in found:
+            for t, (v, i) in enumerate(states):
+                emitted[v, i, row[t]] += probability / likelihood
+                stayed[v, i] += probability / likelihood * (t < len(stays) and stays[t])
+    return emitted, stayed, total
+
+
+@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
+def test_expectations_are_those_of_all_paths(order: int, V: int, n: int) -> None:
+    model, grammar = some_model(V, n), some_grammar(order, V)
+    units = UTTERANCES.take(np.flatnonzero((UTTERANCES.lengths == 0) | (UTTERANCES.lengths >= n)))
+    emitted, stayed, left, log_likelihood = hmm.expect(model, grammar, units)
+    plain_emitted, plain_stayed, total = plain_expect(model, grammar, units)
+    assert np.allclose(emitted[0], plain_emitted, atol=1e-5)
+    assert np.allclose(stayed[0], plain_stayed, atol=1e-5)
+    assert np.allclose(left[0], plain_emitted.sum(-1) - plain_stayed, atol=1e-5)
+    assert log_likelihood.item() * len(units.flat) == pytest.approx(total, abs=1e-4)
+
+
+@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
+@pytest.mark.parametrize("grammar_weight", [1.0, 3.0])
+def test_the_decoded_path_is_the_best_of_all(order: int, V: int, n: int, grammar_weight: float) -> None:
+    for seed in range(5):
+        model, grammar = some_model(V, n, seed=seed), some_grammar(order, V, seed=seed)
+        weighted = hmm.Grammar(*(part**grammar_weight for part in vars(grammar).values()))
+        decoded = hmm.decode(model, grammar, UTTERANCES, grammar_weight=grammar_weight)
+        assert np.array_equal(decoded.offsets, UTTERANCES.offsets) and decoded.flat.dtype == np.int16
+        for row, labels in zip(UTTERANCES, decoded, strict=True):
+            if len(row) >= n:
+                states = max(paths(model, weighted, row), key=lambda path: path[0])[1]
+                assert labels.tolist() == [v for v, _ in states]
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_models_side_by_side_are_each_as_alone(order: int) -> None:
+    both, grammar = some_model(3, 2, M=2), some_grammar(order, 3)
+    together = hmm.expect(both, grammar, UTTERANCES)
+    for member in range(len(both)):
+        alone = hmm.expect(both.pick(member), grammar, UTTERANCES)
+        assert all(torch.allclose(one[0], all_[member], atol=1e-6) for one, all_ in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_the_size_of_batches_changes_nothing(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, grammar = some_model(3, 2), some_grammar(order, 3)
+    whole, path = hmm.expect(model, grammar, UTTERANCES), hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0)
+    monkeypatch.setattr(hmm, "_BATCH_FLOATS", 1)
+    assert len(list(hmm.batches(UTTERANCES, 1))) == 5
+    split = hmm.expect(model, grammar, UTTERANCES)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(whole, split, strict=True))
+    assert np.array_equal(hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0).flat, path.flat)
+
+
+def test_batches_hold_every_frame_once() -> None:
+    (batch,) = hmm.batches(UTTERANCES, 1)
+    assert batch.active == [5, 5, 4, 3, 2]
+    for column, row in enumerate(batch.rows):
+        assert batch.units[: len(UTTERANCES[row]), column].tolist() == UTTERANCES[row].tolist()
+        assert not batch.units[len(UTTERANCES[row]) :, column].any()
+
+
+@given(seed=st.integers(0, 10_000), order=st.sampled_from([2, 3]), n=st.integers(1, 3), smoothing=st.sampled_from([0.01, 2.0]))
+@settings(max_examples=15, deadline=None)
+def test_every_iteration_explains_the_speech_better(seed: int, order: int, n: int, smoothing: float) -> None:
+    """What Baum-Welch raises is the likelihood times the prior that the pseudo-counts stand for."""
+    rng = np.random.default_rng(seed)
+    units = Ragged.of([rng.integers(0, UNITS, rng.integers(1, 20)) for _ in range(20)], np.int16)
+    frequency = torch.from_numpy(np.bincount(units.flat, minlength=UNITS) / len(units.flat)).float()
+    model, grammar = some_model(3, n, seed=seed), some_grammar(order, 3, seed=seed)
+    before = -np.inf
+    for _ in range(6):
+        prior = smoothing * (frequency * model.emission.log()).sum() + (model.stay.log() + (1 - model.stay).log()).sum()
+        model, log_likelihood = hmm.train(model, grammar, units, iterations=1, smoothing=smoothing)
+        objective = log_likelihood.item() * len(units.flat) + prior.item()
+        assert objective > before - 1e-3
+        before = objective
+
+
+def planted(V: int, n_utterances: int, seed: int) -> tuple[Ragged, Ragged, Ragged]:
+    """A language in which phone v is followed by v + 1 or v + 2: lines, frames' phones, frames' units (nine times in ten v)."""
+    rng = np.random.default_rng(seed)
+    lines = [np.cumsum(rng.integers(1, 3, rng.integers(5, 12))) % V for _ in range(n_utterances)]
+    labels = Ragged.of([np.repeat(line, rng.integers(2, 6, len(line))) for line in lines], np.int16)
+    other = rng.integers(0, V, len(labels.flat))
+    units = np.where(rng.random(len(labels.flat)) < 0.9, labels.flat, other)
+    return Ragged.of(lines, np.int16), labels, Ragged(units, labels.offsets)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_spoiled_labels_are_corrected(order: int) -> None:
+    lines, truth, units = planted(6, 60, 0)
+    grammar = hmm.grammar(planted(6, 200, 1)[0], 6, order=order)
+    rng = np.random.default_rng(0)
+    spoiled = Ragged(np.where(rng.random(len(truth.flat)) < 0.4, rng.integers(0, 6, len(truth.flat)), truth.flat), truth.offsets)
+    model = hmm.model_of(spoiled, units, n_phones=6, n_units=6, n_states=2, smoothing=1.0)
+    reports = []
+    model, log_likelihood = hmm.train(model, grammar, units, iterations=5, smoothing=1.0, report=reports.append)
+    assert len(reports) == 5 and torch.equal(reports[-1], log_likelihood) and reports[0] < reports[-1]
+    assert (hmm.decode(model, grammar, units, grammar_weight=1.0).flat == truth.flat).mean() > 0.95
+    frames = 1 / (1 - model.stay[0]).numpy()
+    assert np.allclose(frames.sum(-1), 3.5, atol=0.5)  # 2 to 5 frames were planted
+
+
+def test_an_utterance_too_short_for_a_phone_is_labelled_and_teaches_nothing() -> None:
+    model, grammar = some_model(2, 3), some_grammar(3, 2)
+    short, long = np.array([1, 2]), np.array([0, 3, 1, 1])
+    both = hmm.expect(model, grammar, Ragged.of([short, long], np.int16))
+    alone = hmm.expect(model, grammar, Ragged.of([long], np.int16))
+    assert all(torch.allclose(one, other) for one, other in zip(both[:3], alone[:3], strict=True))
+    assert torch.isfinite(both[3]).all()
+    labels = hmm.decode(model, grammar, Ragged.of([short, long], np.int16), grammar_weight=1.0)
+    assert len(set(labels[0].tolist())) == 1
+
+
+# Grammars and models from counts
+
+
+def plain_witten_bell(lines: list[list[int]], V: int, order: int) -> dict[tuple[int, ...], np.ndarray]:
+    """Probability (V + 1, the last being the end) after each history, as the formula is written."""
+    begin, end = V, V
+    counts: dict[tuple[int, ...], np.ndarray] = {}
+    for line in lines:
+        padded = [begin, *line, end]
+        for t in range(2, len(padded)):  # nothing is counted after the beginning alone
+            for length in range(order):
+                counts.setdefault(tuple(padded[t - length : t]), np.zeros(V + 1))[padded[t]] += 1
+    probability: dict[tuple[int, ...], np.ndarray] = {}
+
+    def smoothed(history: tuple[int, ...]) -> np.ndarray:
+        lower = smoothed(history[1:]) if history else np.full(V + 1, 1 / (V + 1))
+        if history not in counts:
+            return lower
+        seen = counts[history]
+        share = seen.sum() / (seen.sum() + (seen > 0).sum())
+        return share * seen / seen.sum() + (1 - share) * lower
+
+    for x in range(V + 1):
+        for y in range(V):
+            history = (x, y)[-(order - 1) :]
+            probability[history] = smoothed(history)
+    return probability
+
+
+phone_lines = st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=6).filter(any)
+
+
+@given(lines=phone_lines, order=st.sampled_from([2, 3]))
+@settings(max_examples=30, deadline=None)
+def test_a_grammar_is_witten_bell_and_sums_to_one(lines: list[list[int]], order: int) -> None:
+    grammar = hmm.grammar(Ragged.of([np.array(line) for line in lines], np.int16), 3, order=order)
+    assert grammar.first.sum() == pytest.approx(1, abs=1e-5) and (grammar.first > 0).all()
+    last = grammar.last if order == 3 else grammar.last[0][:, None]  # (X, Y)
+    assert np.allclose(grammar.next.sum(-1) + last, 1, atol=1e-5)
+    for history, plain in plain_witten_bell([line for line in lines if line], 3, order).items():
+        x, y = history if order == 3 else (history[0], 0)
+        # An unseen history counts as one pseudo-successor of the lower order, which is the lower order itself.
+        assert np.allclose(grammar.next[x, y], plain[:-1], atol=1e-5) and last[x, y] == pytest.approx(plain[-1], abs=1e-5)
+
+
+def test_who_begins_is_counted_at_the_beginning() -> None:
+    lines = Ragged.of([np.array([1, 0, 0, 0])] * 9 + [np.array([2, 0])], np.int16)
+    first = hmm.grammar(lines, 3, order=3).first  # by far the most frequent phone never begins
+    assert first[1] > 0.7 and 0 < first[0] < 0.2
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_a_model_of_labels_counts_what_they_say(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [np.repeat(rng.integers(0, 3, 4), rng.integers(1, 6, 4)) for _ in range(3)] + [np.zeros(0)]
+    labels = Ragged.of(rows, np.int16)
+    units = Ragged(rng.integers(0, UNITS, len(labels.flat)).astype(np.int16), labels.offsets)
+    counts = 0.5 * np.bincount(units.flat, minlength=UNITS) / len(units.flat) * np.ones((3, n, 1))
+    runs = np.zeros(3)
+    for label_row, unit_row in zip(labels, units, strict=True):
+        edges = [0, *(t for t, (a, b) in enumerate(pairwise(label_row), 1) if a != b), len(label_row)]
+        for begin, end in pairwise(edges):
+            runs[label_row[begin : begin + 1]] += 1
+            for t in range(begin, end):
+                counts[label_row[t], (t - begin) * n // (end - begin), unit_row[t]] += 1
+    model = hmm.model_of(labels, units, n_phones=3, n_units=UNITS, n_states=n, smoothing=0.5)
+    assert np.allclose(model.emission[0], counts / counts.sum(-1, keepdims=True), atol=1e-5)
+    frames = counts.sum(-1) - 0.5
+    at_least = np.maximum(frames, runs[:, None])
+    assert np.allclose(model.stay[0], (at_least - runs[:, None] + 1) / (at_least + 2), atol=1e-5)
+
+
+def test_a_first_model_lasts_as_long_as_asked() -> None:
+    emission = drawn(2, 3, UNITS, seed=0)
+    model = hmm.initial_model(emission, 6.0, n_states=3)
+    assert len(model) == 2 and torch.equal(model.emission[:, :, 1], emission)
+    assert np.allclose((1 / (1 - model.stay)).sum(-1), 6.0, atol=1e-4)
+    assert (hmm.initial_model(emission, 2.0, n_states=3).stay == 0.05).all()
+
+
+def test_a_packed_model_comes_back() -> None:
+    model, grammar = some_model(3, 2), some_grammar(3, 3)
+    back = hmm.unpacked(hmm.packed(model, grammar))
+    for one, other in zip((model, grammar), back, strict=True):
+        assert all(torch.equal(value, vars(other)[name]) for name, value in vars(one).items())
