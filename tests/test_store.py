@@ -1,5 +1,6 @@
 import errno
 import os
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,15 @@ def test_joining_and_taking_are_what_lists_do(first: list, second: list, data) -
     assert [row.tolist() for row in joined] == rows
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=10)) if rows else []
     assert [row.tolist() for row in joined.take(np.array(chosen, int))] == [rows[index] for index in chosen]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), max_size=8))
+def test_runs_begin_where_a_value_differs_from_the_one_before_in_its_row(rows: list[list[int]]) -> None:
+    ragged = Ragged.of([np.array(row) for row in rows], np.int16)
+    begins = ragged.run_starts()
+    assert begins.tolist() == [t == 0 or row[t] != row[t - 1] for row in rows for t in range(len(row))]
+    assert [row.tolist() for row in ragged.keep(begins)] == [[value for value, _ in groupby(row)] for row in rows]
 
 
 def test_rows_of_vectors_keep_their_dimension() -> None:

@@ -183,6 +183,21 @@ class Ragged:
         places = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.flat[places], offsets)
 
+    def keep(self, wanted: np.ndarray) -> "Ragged":
+        """The values (N) bool that are wanted, in their rows."""
+        return Ragged(self.flat[wanted], np.concatenate([[0], np.cumsum(wanted)])[self.offsets])
+
+    def run_starts(self) -> np.ndarray:
+        """Which values begin a run of equal ones within their row (N) bool.
+
+        >>> Ragged(np.array([3, 3, 5, 5, 5]), np.array([0, 4, 5])).run_starts()
+        array([ True, False,  True, False,  True])
+        """
+        begins = np.ones(len(self.flat), bool)
+        begins[1:] = self.flat[1:] != self.flat[:-1]
+        begins[self.offsets[:-1][self.lengths > 0]] = True
+        return begins
+
     @cached_property
     def lengths(self) -> np.ndarray:
         """Length of each row (B)."""

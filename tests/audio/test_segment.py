@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import diags
 from sklearn.cluster import AgglomerativeClustering
 
-from wavu.audio.segment import cluster_runs, pair_starts, segment_starts, stride, ward
+from wavu.audio.segment import pair_starts, segment_starts, stride, ward
 from wavu.errors import WavuError
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=8)
@@ -23,7 +23,7 @@ def test_runs_equal_a_loop(lengths: list[int], seed: int) -> None:
     offsets = edges(lengths)
     units = np.random.default_rng(seed).integers(0, 3, offsets[-1])
     loop = [row for row in range(offsets[-1]) if row in offsets or units[row] != units[row - 1]]
-    assert cluster_runs(units, offsets).tolist() == loop
+    assert segment_starts(units, units[:, None], offsets, kind="cluster_runs").tolist() == loop
 
 
 @settings(max_examples=50)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from wavu.audio.segment import cluster_runs
 from wavu.store import Ragged
 
 
@@ -21,7 +20,7 @@ def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def pool_runs(frames: Ragged, labels: Ragged) -> tuple[Ragged, Ragged, Ragged]:
     """Frames (N, d) with a label each (N) -> mean of each run of one label (S, d), its first frame (S), its label (S)."""
-    edges = cluster_runs(labels.flat, labels.offsets)
+    edges = np.flatnonzero(labels.run_starts())
     offsets = np.searchsorted(edges, labels.offsets)
     starts = edges - np.repeat(labels.offsets[:-1], np.diff(offsets))
     parts = mean_pool(frames.flat, edges).astype(np.float16), starts.astype(np.int32), np.asarray(labels.flat)[edges]

@@ -7,6 +7,7 @@ Utterances lie one after another in flat arrays: utterance b is rows ``offsets[b
 import numpy as np
 
 from wavu.errors import WavuError
+from wavu.store import Ragged
 from wavu.units import FRAME_RATE_HZ
 
 
@@ -14,26 +15,13 @@ def segment_starts(units: np.ndarray, frames: np.ndarray, offsets: np.ndarray, /
     """Starts (S,) by the segmentation ``kind`` and its settings, from units (N,) or frames (N, d)."""
     match kind:
         case "cluster_runs":
-            return cluster_runs(units, offsets)
+            # A segment is a run of frames of the same unit (Baevski et al. 2021).
+            return np.flatnonzero(Ragged(units, offsets).run_starts())
         case "ward":
             return ward(frames, offsets, **settings)
         case "stride":
             return stride(offsets, **settings)
     raise WavuError(f"segment.kind={kind} is unknown; known: cluster_runs, ward, stride")
-
-
-def cluster_runs(units: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """A segment is a run of frames of the same unit (Baevski et al. 2021, section 3.2).
-
-    units (N,), offsets (B + 1,) -> starts (S,) int64.
-
-    >>> cluster_runs(np.array([3, 3, 5, 5, 5, 5]), np.array([0, 4, 6]))
-    array([0, 2, 4])
-    """
-    begins = np.ones(len(units), bool)
-    begins[1:] = units[1:] != units[:-1]
-    begins[offsets[:-1]] = True
-    return np.flatnonzero(begins)
 
 
 def stride(offsets: np.ndarray, *, frames: int) -> np.ndarray:

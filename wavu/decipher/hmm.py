@@ -62,6 +62,13 @@ def grammar(lines: Ragged, n_phones: int, *, order: int) -> Grammar:
     return Grammar(torch.tensor(first, dtype=torch.float32), onward.contiguous(), ngram[..., -1].contiguous())
 
 
+def with_optional_silence(lines: Ragged, silence: int) -> Ragged:
+    """Every line twice: as it is, and with a silence at both ends, as a recording may be cut either way."""
+    places = np.concatenate([lines.offsets[:-1], lines.offsets[1:]])
+    surrounded = Ragged(np.insert(lines.flat, places, silence), lines.offsets + 2 * np.arange(len(lines.offsets)))
+    return Ragged.join([lines, surrounded])
+
+
 def _witten_bell(counts: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Counts (..., W) interpolated with the lower order (broadcast): weight of the lower is the number of distinct successors."""
     distinct = np.maximum((counts > 0).sum(-1, keepdims=True), 1)
@@ -96,9 +103,7 @@ def model_of(labels: Ragged, units: Ragged, *, n_phones: int, n_units: int, n_st
     labels, units: one per frame, rows alike. smoothing: as in ``train``.
     """
     flat = np.asarray(labels.flat, np.int64)
-    begins = np.append(True, flat[1:] != flat[:-1])
-    begins[labels.offsets[:-1][labels.lengths > 0]] = True
-    edges = np.append(np.flatnonzero(begins), len(flat))
+    edges = np.append(np.flatnonzero(labels.run_starts()), len(flat))
     lengths = np.diff(edges)
     state = (np.arange(len(flat)) - np.repeat(edges[:-1], lengths)) * n_states // np.repeat(lengths, lengths)
     counts = np.zeros((n_phones, n_states, n_units))
