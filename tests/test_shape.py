@@ -7,7 +7,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -128,7 +127,9 @@ def test_no_function_is_longer_than_60_lines() -> None:
 def test_no_path_of_one_persons_machine() -> None:
     folders = [ROOT / name for name in ("wavu", "configs", "scripts", "tests")]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".yaml", ".sh"}]
-    machine = re.compile(r"(?<![\w.}\"'])/(" + "|".join(("home", "root", "tmp", "work", "Users", "mnt", "data", "checkpoint")) + r")/\w")
+    machine = re.compile(
+        r"(?<![\w.}\"'])/(" + "|".join(("home", "root", "tmp", "work", "Users", "mnt", "data", "checkpoint")) + r")/\w"
+    )
     files += [ROOT / name for name in ("README.md", "LOG.md", "Makefile", "pyproject.toml", ".ci/run")]
     assert not [path for path in files if path != Path(__file__) and machine.search(path.read_text(encoding="utf-8"))]
 
@@ -182,7 +183,12 @@ def leaves(tree: dict) -> Iterator[str]:
 
 
 def test_a_setting_of_a_yaml_has_no_second_home_in_a_step() -> None:
-    known = {key for path in (ROOT / "configs").rglob("*.yaml") if path.stem != "base" for key in leaves(yaml.safe_load(path.read_text()) or {})}
+    known = {
+        key
+        for path in (ROOT / "configs").rglob("*.yaml")
+        if path.stem != "base"
+        for key in leaves(yaml.safe_load(path.read_text()) or {})
+    }
     wrong = []
     for name, tree in trees():
         if home(name) in COMMANDS | FLOOR | {DOOR}:
@@ -190,7 +196,11 @@ def test_a_setting_of_a_yaml_has_no_second_home_in_a_step() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 defaults = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-                wrong += [f"{name}.{node.name}({argument.arg}=)" for argument, default in defaults if default is not None and argument.arg in known]
+                wrong += [
+                    f"{name}.{node.name}({argument.arg}=)"
+                    for argument, default in defaults
+                    if default is not None and argument.arg in known
+                ]
     assert not wrong
 
 
@@ -233,7 +243,10 @@ def shown_commands(text: str) -> list[list[str]]:
 SHOWN = [
     (place, words)
     for place, text in [("README.md", (ROOT / "README.md").read_text(encoding="utf-8"))]
-    + [(f"{name}.py", ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")))) for name in sorted(COMMANDS)]
+    + [
+        (f"{name}.py", ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))))
+        for name in sorted(COMMANDS)
+    ]
     for words in shown_commands(text)
 ]
 

@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def installed(tmp_path_factory) -> Path:
     """The wheel, built from the clone and unpacked; an empty folder beside it to run in."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder),
+        str(ROOT),
+    ]
     subprocess.run(pip, check=True)
     (wheel,) = folder.glob("wavu-*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "site")
@@ -25,7 +36,9 @@ def installed(tmp_path_factory) -> Path:
 
 def run(installed: Path, *words: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(installed / "site")}
-    return subprocess.run([sys.executable, *words], cwd=installed / "empty", env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words], cwd=installed / "empty", env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_wheel_is_what_is_run(installed: Path) -> None:
