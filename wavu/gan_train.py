@@ -133,11 +133,11 @@ class Exam:
 
 def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Path) -> None:
     """Write the deciphered HMM, and the phone of each frame of each utterance by the best match alone and by the HMM."""
-    silences, n_phones = settings["silences"], len(text.phones)
+    probabilities, n_phones = settings["silence_probability"], len(text.phones)
     noise = np.random.default_rng(seed)
-    texts = [with_silence(text, generator=noise, **silence) for silence in silences]
+    texts = [with_silence(text, generator=noise, probability=guess, surround=False) for guess in probabilities]
     matcher = Matcher(speech.units, n_units=speech.n_units, seed=seed, **settings["matching"])
-    guesses = len(silences) * len(settings["search"]["frames_per_phone"])
+    guesses = len(texts) * len(settings["search"]["frames_per_phone"])
     steps = n_reports(guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"])
     with track("decipher", steps, "steps") as advance:
         found = decipher(
@@ -145,17 +145,20 @@ def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Pat
         )
     for name, model in (("matched", found.best.matched), ("labels", found.best.model)):
         decode(model, found.grammar, speech.units, grammar_weight=1.0).write(folder, name)
-    about = {
-        "phones": text.phones,
-        "grammar_weight": 1.0,
-        "silence": silences[found.text],
-        "log_likelihood": found.best.log_likelihood,
-    }
+    silence = {"probability": probabilities[found.text], "surround": _ends_silent(Ragged.read(folder, "labels"), n_phones - 1)}
+    about = {"phones": text.phones, "grammar_weight": 1.0, "silence": silence, "log_likelihood": found.best.log_likelihood}
     write_tensors(folder / "hmm.safetensors", packed(found.best.model, found.grammar), about)
     say(
         f"deciphered: {found.best.frames_per_phone[:-1].mean() * HOP_SECONDS * 1000:.0f} ms per phone, "
-        f"silences {silences[found.text]}, log likelihood {found.best.log_likelihood:.4f} per frame"
+        f"{100 * silence['probability']:.0f} % of words followed by a pause, log likelihood {found.best.log_likelihood:.4f} per frame"
     )
+
+
+def _ends_silent(labels: Ragged, silence: int) -> bool:
+    """Whether most utterances begin and end with silence."""
+    inside = labels.lengths > 0
+    ends = np.stack([labels.flat[labels.offsets[:-1][inside]], labels.flat[labels.offsets[1:][inside] - 1]])
+    return bool((ends == silence).mean() > 0.5)
 
 
 def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> tuple[Speech, Ragged | None, dict]:

@@ -39,7 +39,8 @@ def main_work(config: dict) -> None:
     settings = dict(config["hmm"])
     weight = settings.pop("grammar_weight")
     with stage.run() as counts:
-        lines = with_silence(text, generator=np.random.default_rng(config["seed"]), **silence)
+        noise, between = np.random.default_rng(config["seed"]), silence["probability"]
+        lines = with_silence(text, generator=noise, probability=between, surround=False)
         model, grammar, log_likelihood = _train(labels, lines, speech, len(text.phones), **settings)
         decoded = hmm.decode(model, grammar, speech.units, grammar_weight=weight)
         decoded.write(stage.out_dir, "labels")
@@ -74,7 +75,7 @@ def _train(
     labels: Ragged, lines: Ragged, speech: Speech, n_phones: int, *, order: int, states: int, iterations: int, smoothing: float
 ) -> tuple[hmm.Model, hmm.Grammar, float]:
     """The HMM that the labels speak for, improved by Baum-Welch; its grammar; log likelihood per frame."""
-    grammar = hmm.grammar(lines, n_phones, order=order)
+    grammar = hmm.grammar(hmm.with_optional_silence(lines, n_phones - 1), n_phones, order=order)
     first = hmm.model_of(labels, speech.units, n_phones=n_phones, n_units=speech.n_units, n_states=states, smoothing=smoothing)
     with track("self_train", iterations, "iterations") as advance:
         model, log_likelihood = hmm.train(

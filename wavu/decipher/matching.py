@@ -6,12 +6,13 @@ phone v sounds like unit k with probability E[v, k], frames far enough apart to 
 
     C_lag = E^T T_lag E        (K, K), units        from (V, V), phones
 
-for every lag, and E is what makes it true. The idea of matching skipgrams and positional unigrams is that of Wang,
+for every lag, and E is what makes it true. What stands at the ends of a sentence tells phones apart like nothing else, but a
+recording is not cut there to the frame: how much silence was left before and after is learned along with E. The idea of matching skipgrams and positional unigrams is that of Wang,
 Hasegawa-Johnson & Yoo 2023 (ESPUM), on segments; here frames are matched, so no segmentation is needed, and E generates
 units from phones, so a unit may belong to several phones. The loss is a composite likelihood (Varin, Reid & Firth 2011)
 of pairs of frames, and, unlike the likelihood of a hidden Markov model, it is found from almost any start.
 
-Shapes: V phones, K units, R restarts, J lags, Q positions.
+Shapes: V phones, the last of them silence; K units, R restarts, J lags, Q positions, W frames of silence at most.
 """
 
 from collections.abc import Callable
@@ -28,29 +29,32 @@ from wavu.store import Ragged
 class Skipgrams:
     """Statistics of symbols at frame rate, A symbols. Every row and matrix sums to one.
 
-    pairs (J, A, A): of two frames ``lag`` apart. first, last (Q, A): of the q-th frame from the start, from the end.
+    pairs (J, A, A): of two frames ``lag`` apart. ends (2, Q, A): of the q-th frame from the start, and from the end.
     """
 
     pairs: Tensor
-    first: Tensor
-    last: Tensor
+    ends: Tensor
 
 
-def skipgrams(symbols: Ragged, n_symbols: int, *, lags: list[int], positions: int) -> Skipgrams:
-    """Count skipgrams of one symbol per frame. lags, positions: in frames."""
+def skipgrams(symbols: Ragged, n_symbols: int, *, lags: list[int], positions: int, margin: int) -> Skipgrams:
+    """Count skipgrams of one symbol per frame.
+
+    lags: in frames. positions: Q. margin: frames at both ends that are left out of the pairs, as they may be silence.
+    """
     flat, offsets, lengths = np.asarray(symbols.flat, np.int64), symbols.offsets, symbols.lengths
     row = np.repeat(np.arange(len(symbols)), lengths)
+    place = np.arange(len(flat)) - offsets[row]
     pairs = []
     for lag in lags:
-        inside = row[lag:] == row[:-lag]
+        inside = (row[lag:] == row[:-lag]) & (place[:-lag] >= margin) & (place[lag:] < lengths[row[lag:]] - margin)
         pairs.append(np.bincount((flat[:-lag] * n_symbols + flat[lag:])[inside], minlength=n_symbols**2))
-    first, last = [], []
-    for position in range(positions):
-        long_enough = lengths > position
-        first.append(np.bincount(flat[offsets[:-1][long_enough] + position], minlength=n_symbols))
-        last.append(np.bincount(flat[offsets[1:][long_enough] - 1 - position], minlength=n_symbols))
+    ends = []
+    for edge, direction in ((offsets[:-1], 1), (offsets[1:] - 1, -1)):
+        for position in range(positions):
+            here = edge[lengths > position] + direction * position
+            ends.append(np.bincount(flat[here], minlength=n_symbols))
     shape = (len(lags), n_symbols, n_symbols)
-    return Skipgrams(_shares(np.reshape(pairs, shape), (1, 2)), _shares(np.array(first), 1), _shares(np.array(last), 1))
+    return Skipgrams(_shares(np.reshape(pairs, shape), (1, 2)), _shares(np.reshape(ends, (2, positions, n_symbols)), 2))
 
 
 def _shares(counts: np.ndarray, axis: int | tuple[int, ...]) -> Tensor:
@@ -78,20 +82,25 @@ def match(
     restarts: int,
     steps: int,
     learning_rate: float,
+    longest_silence: int,
     generator: torch.Generator,
     report: Callable[[int], None] = lambda steps: None,
 ) -> tuple[Tensor, Tensor]:
     """Find E by gradient (Adam, the rate falling to a fifth) from random starts, all in one batch.
 
-    frequency (K): of the units, where every phone starts from. Returns E (R, V, K) and its loss in nats (R), best first.
+    text: without silence at its ends. frequency (K): of the units, where every phone starts from. longest_silence: W.
+    Returns E (R, V, K) and its surprise in nats (R), least first.
     """
     V, K = text.pairs.shape[-1], speech.pairs.shape[-1]
     prior = torch.log(frequency + 1e-6)
     logits = (0.5 * torch.randn(restarts, V, K, generator=generator)).requires_grad_()
-    optimiser = torch.optim.Adam([logits], lr=learning_rate)
+    quiet = torch.zeros(restarts, 2, longest_silence + 1, requires_grad=True)  # log odds of so many frames of it at each end
+    delayed = delays(text.ends, longest_silence)
+    optimiser = torch.optim.Adam([logits, quiet], lr=learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, total_iters=steps)
     for _ in range(steps):
-        loss = surprise(torch.softmax(prior + logits, -1), speech, text)
+        ends = torch.einsum("rew,weqv->reqv", torch.softmax(quiet, -1), delayed)
+        loss = surprise(torch.softmax(prior + logits, -1), ends, speech, text)
         optimiser.zero_grad()
         loss.sum().backward()
         optimiser.step()
@@ -101,9 +110,16 @@ def match(
     return torch.softmax(prior + logits, -1).detach()[order], loss.detach()[order]
 
 
-def surprise(emission: Tensor, speech: Skipgrams, text: Skipgrams) -> Tensor:
-    """Cross-entropy (R), nats, of the speech's skipgrams under the text's, heard through E (R, V, K)."""
+def delays(ends: Tensor, longest: int) -> Tensor:
+    """Ends (2, Q, V) behind 0, 1, ... ``longest`` frames of silence: (W + 1, 2, Q, V)."""
+    silence = torch.zeros_like(ends)
+    silence[..., -1] = 1
+    return torch.stack([torch.cat([silence[:, :wait], ends], 1)[:, : ends.shape[1]] for wait in range(longest + 1)])
+
+
+def surprise(emission: Tensor, ends: Tensor, speech: Skipgrams, text: Skipgrams) -> Tensor:
+    """Cross-entropy (R), nats, of the speech's skipgrams under the text's, heard through E (R, V, K); ends (R, 2, Q, V)."""
     pairs = torch.einsum("rvk,jvw->rjkw", emission, text.pairs) @ emission[:, None]  # (R, J, K, K)
     between = -(speech.pairs * torch.log(pairs + 1e-8)).sum((-1, -2)).mean(-1)
-    ends = torch.stack([text.first, text.last]) @ emission[:, None]  # (R, 2, Q, K)
-    return between - 0.5 * (torch.stack([speech.first, speech.last]) * torch.log(ends + 1e-8)).sum(-1).mean(-1).sum(-1)
+    heard = ends @ emission[:, None]  # (R, 2, Q, K)
+    return between - 0.5 * (speech.ends * torch.log(heard + 1e-8)).sum(-1).mean(-1).sum(-1)

@@ -54,15 +54,16 @@ class Matcher:
         n_units: int,
         lags: list[int],
         positions: int,
+        longest_silence: int,
         regularity: float,
         restarts: int,
         steps: int,
         learning_rate: float,
         seed: int,
     ) -> None:
-        """units: one of K clusters per frame. lags, positions: frames. regularity: see ``matching.speak``."""
-        self.counted = {"lags": lags, "positions": positions}
-        self.fitted = {"restarts": restarts, "steps": steps, "learning_rate": learning_rate}
+        """units: one of K clusters per frame. lags, positions, longest_silence: frames. regularity: see ``matching.speak``."""
+        self.counted = {"lags": lags, "positions": positions, "margin": longest_silence}
+        self.fitted = {"restarts": restarts, "steps": steps, "learning_rate": learning_rate, "longest_silence": longest_silence}
         self.regularity = regularity
         self.noise, self.starts = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         self.heard = matching.skipgrams(units, n_units, **self.counted)
@@ -93,7 +94,8 @@ def decipher(
 ) -> Deciphered:
     """Learn what each phone sounds like.
 
-    units: one of K clusters per frame. texts: phone ids of sentences, one text for each guess where silences are.
+    units: one of K clusters per frame. texts: phone ids of sentences, one text for each guess where silences are between
+    words; none at the ends of a sentence.
     frames_per_phone: guesses of the mean duration. frames_per_silence: a first value. order, states, iterations,
     smoothing: see ``hmm``. report: called after each match and each Baum-Welch iteration, ``n_reports`` times.
     """
@@ -104,7 +106,7 @@ def decipher(
             guesses.append((*matcher.match(lines, durations), text, durations))
             report(f"surprise {min(surprise[0] for _, surprise, _, _ in guesses):.4f} nats")
     emission, surprise, text, durations = min(guesses, key=lambda guess: guess[1][0])
-    phones = hmm.grammar(texts[text], n_phones, order=order)
+    phones = hmm.grammar(hmm.with_optional_silence(texts[text], n_phones - 1), n_phones, order=order)
     done: list[Round] = []
     while True:
         matched = hmm.initial_model(emission[None], float(durations[:-1].mean()), n_states=states)

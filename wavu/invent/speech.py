@@ -32,6 +32,14 @@ class _Event(ctypes.Structure):
     )
 
 
+# Speakers that differ in pitch and in the length of their vocal tract (espeak-ng's variants).
+VOICES = (
+    {"name": "es", "pitch": 50},
+    {"name": "es+f2", "pitch": 60},
+    {"name": "es+m3", "pitch": 35},
+    {"name": "es+f4", "pitch": 75},
+)
+
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
@@ -46,8 +54,8 @@ class Spoken:
 class Voice:
     """One espeak-ng voice. The library holds one state per process: make one Voice at a time."""
 
-    def __init__(self, name: str, *, words_per_minute: int, pitch: int) -> None:
-        """Load the library and set the voice, its rate (words per minute) and pitch (0-99)."""
+    def __init__(self, name: str, *, pitch: int, words_per_minute: int) -> None:
+        """Load the library and set the voice, its pitch (0-99) and rate."""
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         data_path = espeakng_loader.get_data_path().encode()
         self.rate_hz = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data_path, _PHONEME_EVENTS | _PHONEME_IPA)

@@ -1,0 +1,187 @@
+"""A language is invented, spoken and written; wavu learns to recognise it from speech and text that do not belong together.
+
+    python -m wavu.demo                       # about five minutes on two cores, no GPU
+    python -m wavu.demo seed=7                # another language
+    python -m wavu.demo demo.voices=2         # two speakers
+
+Every stage runs as its own command, as you would run it. Only at the end are the true phones looked at, to fill the table and
+OUT_DIR/report.json.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from rich.console import Console
+from rich.table import Table
+
+from wavu import units
+from wavu.command import command
+from wavu.decode.greedy import runs
+from wavu.errors import WavuError
+from wavu.evaluate import phone_error_rate, read_phones, read_references
+from wavu.invent.language import invent
+from wavu.invent.speech import VOICES, Voice
+from wavu.progress import say, track
+from wavu.store import Ragged, read_json, read_table, write_json, write_table, write_text
+
+# Quiet before and after each sentence, as in a recording, and the noise of the room.
+QUIET_SECONDS = (0.15, 0.35)
+NOISE = 3e-4
+
+
+def main_work(config: dict) -> None:
+    """Make the corpus, run the stages, look at the truth, report."""
+    out_dir = Path(config["out_dir"])
+    if out_dir.exists() and any(out_dir.iterdir()) and not (out_dir / "corpus").is_dir():
+        raise WavuError(f"{out_dir} holds something that is no demo; give an empty out_dir")
+    shutil.rmtree(out_dir, ignore_errors=True)
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+    audio_seconds = make_corpus(out_dir / "corpus", seed=config["seed"], **config["demo"])
+    seconds["corpus"] = time.perf_counter() - began
+    for stage, arguments in commands(out_dir, config["seed"], config["stages"]).items():
+        seconds[stage] = run(stage, arguments)
+    report = {
+        **error_rates(out_dir),
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_by_stage": {stage: round(value, 1) for stage, value in seconds.items()},
+        "audio_seconds": round(audio_seconds, 1),
+        "seed": config["seed"],
+        "voices": config["demo"]["voices"],
+    }
+    write_json(out_dir / "report.json", report)
+    show(report)
+
+
+def make_corpus(
+    folder: Path, *, seed: int, utterances: int, sentences: int, lexicon: int, voices: int, words_per_minute: int
+) -> float:
+    """Write audio/*.wav, sentences.txt, references.tsv and alignments.tsv; returns seconds of audio."""
+    if not 1 <= voices <= len(VOICES):
+        raise WavuError(f"demo.voices={voices} is not possible; there are 1 to {len(VOICES)} voices")
+    generator = np.random.default_rng(seed)
+    language = invent(generator, lexicon_size=lexicon)
+    drawn = language.sentences(utterances + sentences, generator)
+    spoken, written = drawn[:utterances], drawn[utterances:]
+    write_text(folder / "sentences.txt", "".join(f"{sentence}\n" for sentence in written))
+    names = [f"{index:05d}" for index in range(utterances)]
+    write_table(
+        folder / "references.tsv", [{"id": name, "text": text} for name, text in zip(names, spoken, strict=True)], ["id", "text"]
+    )
+    total = speak_all(folder, dict(zip(names, spoken, strict=True)), voices, words_per_minute, generator)
+    say(
+        f"a language of {len(language.letters)} letters, such as '{spoken[0]}': {utterances:,} sentences spoken "
+        f"({units.duration_words(total)}), {sentences:,} others written"
+    )
+    return total
+
+
+def speak_all(
+    folder: Path, sentences: dict[str, str], voices: int, words_per_minute: int, generator: np.random.Generator
+) -> float:
+    """Speak each sentence into ``audio/NAME.wav``; write alignments.tsv; returns seconds of audio."""
+    (folder / "audio").mkdir(parents=True)
+    total, alignments = 0.0, []
+    with track("speak", len(sentences), "sentences") as advance:
+        for turn in range(voices):
+            voice = Voice(**VOICES[turn], words_per_minute=words_per_minute)
+            for name, sentence in list(sentences.items())[turn::voices]:
+                said = voice.speak(sentence)
+                before, after = generator.uniform(*QUIET_SECONDS, 2)
+                waveform = np.pad(said.waveform, (units.samples(before), units.samples(after)))
+                waveform += NOISE * generator.standard_normal(len(waveform)).astype(np.float32)
+                soundfile.write(folder / "audio" / f"{name}.wav", waveform, units.RATE_HZ)
+                alignments += [
+                    {"id": name, "start": f"{before + start:.3f}", "end": f"{before + end:.3f}", "phone": phone}
+                    for start, end, phone in said.phones
+                ]
+                total += units.seconds(len(waveform))
+                advance()
+    write_table(folder / "alignments.tsv", sorted(alignments, key=lambda row: row["id"]), ["id", "start", "end", "phone"])
+    return total
+
+
+def commands(out_dir: Path, seed: int, settings: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The command line of each stage, in order."""
+    corpus, audio, text, cold, gan, hmm = (out_dir / name for name in ("corpus", "audio", "text", "cold", "gan", "hmm"))
+    both = [f"audio={audio}", f"text={text}", f"seed={seed}"]
+    scored = [f"hypotheses={out_dir}/hypotheses.tsv", f"references={corpus}/references.tsv", f"text={text}"]
+    boundaries = [f"times={out_dir}/times.tsv", f"alignments={corpus}/alignments.tsv"]
+    return {
+        "prepare_audio": ["prepare_audio", f"audio_dir={corpus}/audio", f"out_dir={audio}", f"seed={seed}", *settings["prepare_audio"]],
+        "prepare_text": ["prepare_text", f"text={corpus}/sentences.txt", "language=es", f"out_dir={text}", *settings["prepare_text"]],
+        "cold_gan": ["gan_train", "warm_start=none", *both, f"out_dir={cold}", *settings["cold_gan"]],
+        "gan_train": ["gan_train", *both, f"out_dir={gan}", *settings["gan_train"]],
+        "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={hmm}", *settings["self_train"]],
+        "transcribe": ["transcribe", f"{corpus}/audio", f"model={hmm}", f"out={out_dir}/hypotheses.tsv", f"times={out_dir}/times.tsv"],
+        "evaluate": ["evaluate", *scored, *boundaries, f"out={out_dir}/evaluation.json"],
+    }  # fmt: skip
+
+
+def run(stage: str, arguments: list[str]) -> float:
+    """Run one command of wavu as a user would; returns its seconds.
+
+    Raises:
+        WavuError: it failed; what it said stands above.
+    """
+    name, *rest = arguments
+    say(f"\n$ python -m wavu.{name} {' '.join(rest)}")
+    began = time.perf_counter()
+    if subprocess.run([sys.executable, "-m", f"wavu.{name}", *rest]).returncode:
+        raise WavuError(f"{stage} failed; the reason stands above")
+    return time.perf_counter() - began
+
+
+def error_rates(out_dir: Path) -> dict:
+    """PER of every stage, and the label-free verdict on the last one."""
+    references = read_references(out_dir / "corpus" / "references.tsv", out_dir / "text")
+    phones = (out_dir / "text" / "phones.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    ids = [row["id"] for row in read_table(out_dir / "audio" / "manifest.tsv", ["id"])]
+    labels = {
+        "cold_gan": Ragged.read(out_dir / "cold", "labels"),
+        "matching": Ragged.read(out_dir / "gan" / "warm_start", "matched"),
+        "hmm": Ragged.read(out_dir / "gan" / "warm_start", "labels"),
+        "gan": Ragged.read(out_dir / "gan", "labels"),
+    }
+    said = {
+        stage: {
+            name: [phones[phone] for phone in runs(row, silence=len(phones) - 1)[:, 0]]
+            for name, row in zip(ids, rows, strict=True)
+        }
+        for stage, rows in labels.items()
+    }
+    said["self_trained"] = read_phones(out_dir / "hypotheses.tsv")
+    rates = {stage: round(phone_error_rate(hypotheses, references).per, 4) for stage, hypotheses in said.items()}
+    counts = read_json(out_dir / "hmm" / "stage.json")["counts"]
+    return {"per": rates["self_trained"], "per_by_stage": rates, "suspected_failed": counts["suspected_failed"]}
+
+
+def show(report: dict) -> None:
+    """The table, on standard output."""
+    table = Table(
+        "stage",
+        "seconds",
+        "PER",
+        title=f"an invented language, seed {report['seed']}, {units.duration_words(report['audio_seconds'])}",
+    )
+    inside = {"gan_train": ("matching", "hmm"), "cold_gan": (), "self_train": ()}
+    rate_of = {"cold_gan": "cold_gan", "gan_train": "gan", "self_train": "self_trained"}
+    for stage, seconds in report["seconds_by_stage"].items():
+        for part in inside.get(stage, ()):
+            table.add_row(f"  {part}", "", f"{report['per_by_stage'][part]:.3f}")
+        rate = report["per_by_stage"].get(rate_of.get(stage, ""))
+        table.add_row(stage, f"{seconds:.1f}", "" if rate is None else f"{rate:.3f}")
+    table.add_row("all", f"{report['seconds']:.1f}", f"{report['per']:.3f}", style="bold")
+    Console().print(table)
+    if report["suspected_failed"]:
+        say(f"warning: suspected failed without looking at any label: {report['suspected_failed']}")
+
+
+main = command("demo", main_work, __doc__)
+if __name__ == "__main__":
+    main()
