@@ -273,3 +273,10 @@ def test_a_packed_model_comes_back() -> None:
     back = hmm.unpacked(hmm.packed(model, grammar))
     for one, other in zip((model, grammar), back, strict=True):
         assert all(torch.equal(value, vars(other)[name]) for name, value in vars(one).items())
+
+
+@given(lines=phone_lines)
+@settings(max_examples=20, deadline=None)
+def test_silence_at_the_ends_is_optional(lines: list[list[int]]) -> None:
+    both = hmm.with_optional_silence(Ragged.of([np.array(line) for line in lines], np.int16), 9)
+    assert [row.tolist() for row in both] == lines + [[9, *line, 9] for line in lines]
