@@ -10,14 +10,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from tests.gan.toy import PHONES, WORDS, spoil, toy_speech, toy_text
+from tests.gan.toy import FRAMES, PHONES, spoil, toy_speech, write_audio_folder, write_text_folder
 from wavu import gan_train
-from wavu.audio.frontend import FrontEnd
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
-from wavu.store import Ragged, Speech, Text, read_json, read_table, read_tensors, write_json, write_table, write_tensors
-from wavu.text.ngram import estimate, write_arpa
-from wavu.text.silence import phones_of
+from wavu.store import Ragged, Speech, Text, read_json, read_table, read_tensors, write_tensors
 
 SMALL = (
     "updates=40",
@@ -29,40 +26,14 @@ SMALL = (
     "device=cpu",
     "discriminator.head_start=4",
 )
-FRAMES = 4  # per segment
 UTTERANCES = 150
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     """``audio`` and ``text`` of the toy language, as the commands before leave them."""
-    text = toy_text(300, 0)
-    (tmp_path / "text").mkdir()
-    (tmp_path / "text" / "phones.txt").write_text("".join(f"{phone}\n" for phone in PHONES))
-    rows = [
-        {"word": f"w{index}", "phones": " ".join(PHONES[phone] for phone in word), "count": 1} for index, word in enumerate(WORDS)
-    ]
-    write_table(tmp_path / "text" / "lexicon.tsv", rows, ("word", "phones", "count"))
-    text.lines.write(tmp_path / "text", "lines")
-    write_arpa(estimate(phones_of(text), PHONES, order=3), tmp_path / "text" / "phones.arpa")
-    write_json(tmp_path / "text" / "stage.json", {"command": "prepare_text", "config": {}, "inputs": {}, "counts": {}})
-
-    segments, _ = toy_speech(UTTERANCES, 0)
-    FrontEnd({}, *[np.zeros((2, 2), np.float32)] * 3).write(tmp_path / "audio" / "frontend")
-    shard = tmp_path / "audio" / "shards" / "00000"
-    frames = Ragged(np.repeat(segments.flat, FRAMES, axis=0), segments.offsets * FRAMES)
-    starts = Ragged.of([FRAMES * np.arange(len(row)) for row in segments], np.int32)
-    for name, ragged in {
-        "frames": frames,
-        "segments": segments,
-        "starts": starts,
-        "units": Ragged(np.zeros(len(frames.flat), np.int16), frames.offsets),
-    }.items():
-        ragged.write(shard, name)
-    write_table(tmp_path / "audio" / "manifest.tsv", [{"id": f"u{index}"} for index in range(UTTERANCES)], ("id",))
-    write_json(
-        tmp_path / "audio" / "stage.json", {"command": "prepare_audio", "config": {}, "inputs": {}, "counts": {"clusters": 1}}
-    )
+    write_text_folder(tmp_path / "text")
+    write_audio_folder(tmp_path / "audio", UTTERANCES, 0)
     return tmp_path
 
 

@@ -30,12 +30,18 @@ def main_work(config: dict) -> None:
     folders = {name: Path(config[name]) for name in ("gan", "audio", "text")}
     made_by = {"gan": "gan_train", "audio": "prepare_audio", "text": "prepare_text"}
     records = {name: finished(folder, made_by[name]) for name, folder in folders.items()}
-    stage = Stage(config, command="self_train", inputs={name: fingerprint(record) for name, record in records.items()})
+    inputs = {name: fingerprint(record) for name, record in records.items()}
+    for name, seen in records["gan"]["inputs"].items():
+        if seen != inputs[name]:
+            raise WavuError(
+                f"{folders['gan']} was not trained on {folders[name]} as it is now; give the {name}= that gan_train was given"
+            )
+    stage = Stage(config, command="self_train", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
-    labels, silence = _generator_labels(folders["gan"], speech, text)
+    labels, silence = _generator_labels(folders["gan"], speech)
     settings = dict(config["hmm"])
     weight = settings.pop("grammar_weight")
     with stage.run() as counts:
@@ -54,20 +60,10 @@ def main_work(config: dict) -> None:
     _report(counts, stage.out_dir)
 
 
-def _generator_labels(gan: Path, speech: Speech, text: Text) -> tuple[Ragged, dict]:
-    """The generator's phone of each frame, and where it took silences to be.
-
-    Raises:
-        WavuError: the generator was trained on other audio or other text.
-    """
+def _generator_labels(gan: Path, speech: Speech) -> tuple[Ragged, dict]:
+    """The generator's phone of each frame, and where it took silences to be."""
     about = read_tensors(gan / "generator.safetensors")[1]
-    per_segment, starts = Ragged.read(gan, "labels"), Ragged.read(gan, "starts")
-    if about["phones"] != text.phones or len(per_segment) != len(speech.ids):
-        raise WavuError(
-            f"{gan} was trained on {len(per_segment)} utterances and {len(about['phones'])} phones, audio= and text= hold "
-            f"{len(speech.ids)} and {len(text.phones)}; give the folders that gan_train was given"
-        )
-    rows = zip(per_segment, starts, speech.frames.lengths, strict=True)
+    rows = zip(Ragged.read(gan, "labels"), Ragged.read(gan, "starts"), speech.frames.lengths, strict=True)
     return Ragged.of([per_frame(*row) for row in rows], np.int16), about["silence"]
 
 

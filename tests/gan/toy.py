@@ -1,15 +1,20 @@
 """A toy language whose truth is known: five phones and silence, words from a small lexicon, speech of Gaussian segments."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from wavu.store import Ragged, Text
+from wavu.audio.frontend import FrontEnd
+from wavu.store import Ragged, Text, write_json, write_table
+from wavu.text.ngram import estimate, write_arpa
 from wavu.text.silence import phones_of, with_silence
 
 PHONES = ["t", "a", "k", "i", "o", "<SIL>"]
 WORDS = [[0, 1], [2, 3], [0, 4, 2], [3, 0, 1], [2, 1, 0, 3], [4, 0], [1, 2, 4]]
 SHARES = np.array([8, 5, 4, 3, 2, 2, 1]) / 25
+FRAMES = 4  # per segment, in a folder
+UNITS = 2 * len(PHONES)
 
 
 def toy_text(n_sentences: int, seed: int) -> Text:
@@ -85,3 +90,40 @@ def bigram(text: Text):
         return np.add.reduceat(log10[before, now], lines.offsets[:-1] + np.arange(len(lines)))
 
     return score
+
+
+def write_text_folder(folder: Path) -> None:
+    """What prepare_text leaves for 300 sentences."""
+    text = toy_text(300, 0)
+    folder.mkdir()
+    (folder / "phones.txt").write_text("".join(f"{phone}\n" for phone in PHONES))
+    rows = [
+        {"word": f"w{index}", "phones": " ".join(PHONES[phone] for phone in word), "count": 1} for index, word in enumerate(WORDS)
+    ]
+    write_table(folder / "lexicon.tsv", rows, ("word", "phones", "count"))
+    text.lines.write(folder, "lines")
+    write_arpa(estimate(phones_of(text), PHONES, order=3), folder / "phones.arpa")
+    write_json(folder / "stage.json", {"command": "prepare_text", "config": {}, "inputs": {}, "counts": {}})
+
+
+def write_audio_folder(folder: Path, n_utterances: int, seed: int) -> None:
+    """What prepare_audio leaves for :func:`toy_speech`; a frame's unit is one of two of its phone, or any, one time in five."""
+    segments, labels = toy_speech(n_utterances, seed)
+    frames = Ragged(np.repeat(segments.flat, FRAMES, axis=0), segments.offsets * FRAMES)
+    rng = np.random.default_rng(seed)
+    own = 2 * np.repeat(labels.flat, FRAMES) + rng.integers(0, 2, len(frames.flat))
+    units = np.where(rng.random(len(own)) < 0.8, own, rng.integers(0, UNITS, len(own)))
+    shard = {
+        "frames": frames,
+        "segments": segments,
+        "starts": Ragged.of([FRAMES * np.arange(len(row)) for row in segments], np.int32),
+        "units": Ragged(units.astype(np.int16), frames.offsets),
+    }
+    for name, ragged in shard.items():
+        ragged.write(folder / "shards" / "00000", name)
+    dims, dim = 78, segments.flat.shape[1]
+    front_end = FrontEnd({"encoder": {"kind": "mfcc"}}, np.zeros((UNITS, dims)), np.zeros(dims), np.zeros((dims, dim)))
+    front_end.write(folder / "frontend")
+    write_table(folder / "manifest.tsv", [{"id": f"u{index}"} for index in range(n_utterances)], ("id",))
+    record = {"command": "prepare_audio", "config": {"seed": seed}, "inputs": {}, "counts": {"clusters": UNITS}}
+    write_json(folder / "stage.json", record)

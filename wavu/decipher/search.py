@@ -129,8 +129,6 @@ def n_reports(*, guesses: int, rounds: int, iterations: int) -> int:
 
 def durations_heard(labels: Ragged, before: np.ndarray) -> np.ndarray:
     """Mean length (V) in frames of the runs of each phone, drawn towards ``before`` by five runs of it."""
-    changes = np.append(True, labels.flat[1:] != labels.flat[:-1])
-    changes[labels.offsets[:-1][labels.lengths > 0]] = True
-    runs = np.bincount(labels.flat[changes], minlength=len(before))
+    runs = np.bincount(labels.flat[labels.run_starts()], minlength=len(before))
     frames = np.bincount(labels.flat, minlength=len(before))
     return (frames + 5 * before) / (runs + 5)
