@@ -155,6 +155,7 @@ def test_help_shows_the_settings_with_their_comments(toy) -> None:
     assert (
         printed.startswith("A toy.")
         and "# of every random draw" in printed
-        and "Choices of engine: huggingface, small" in printed
+        and "Choices of engine: huggingface, small. If none is given, engine=small:\n\nengine:\n  kind: small\n" in printed
+        and "gearbox:\n  gears: 5" in printed
     )
     assert "_self_" not in printed and "base" not in printed

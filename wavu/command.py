@@ -5,6 +5,7 @@
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,13 +65,14 @@ def command(
 
 
 def help_text(name: str, doc: str) -> str:
-    """The docstring, then every setting with its comment, as it stands in the YAML."""
+    """The docstring, then every setting with its comment, as it stands in the YAML; of each group, those of its default."""
     lines = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    shown = [line for line in lines if line not in ("defaults:", "  - base", "  - _self_")]
-    parts = [doc.strip(), "", "Settings (give any as name=value):", "", *shown]
-    for group in sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir()):
-        if any(f"{group}:" in line for line in lines):
-            parts.append(f"\nChoices of {group}: {', '.join(_choices(group))}")
+    chosen = [choice.groups() for line in lines if (choice := re.fullmatch(r"  - (\w+): (\w+)", line))]
+    own = lines[lines.index("  - _self_") + 1 :]
+    parts = [doc.strip(), "", "Settings (give any as name=value):", "", *own]
+    for group, choice in chosen:
+        parts += ["", f"Choices of {group}: {', '.join(_choices(group))}. If none is given, {group}={choice}:", "", f"{group}:"]
+        parts += [f"  {line}" for line in (CONFIGS / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()]
     return "\n".join(parts)
 
 

@@ -60,7 +60,7 @@ class Judge:
         """Numbers about phone lines a recogniser put out, without silence; lower ``score`` is better.
 
         seconds: of speech they were heard in. ``score`` = ln(weighted perplexity) + mean n-gram divergence: the original's
-        criterion, Baevski et al. 2021, Section 4.3, and a guard against dull text of low perplexity, which it likes.
+        criterion (Baevski et al. 2021) and a guard against dull text of low perplexity, which it likes.
 
         Changed on purpose: the vocabulary is counted once over all lines, not per batch, and silence is not part of it; the
         language model was trained on text without silence, as the lines are.

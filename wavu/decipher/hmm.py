@@ -41,7 +41,7 @@ class Grammar:
 
 
 def grammar(lines: Ragged, n_phones: int, *, order: int) -> Grammar:
-    """Estimate a bigram or trigram (order 2 or 3) on phone lines by interpolated Witten-Bell smoothing (Chen & Goodman 1998, eq. 17).
+    """Estimate a bigram or trigram (order 2 or 3) on phone lines by interpolated Witten-Bell smoothing (Chen & Goodman 1998).
 
     lines: phone ids, one row per sentence. The end of a line is one more symbol.
     """

@@ -1,6 +1,7 @@
 """The terms of both players' losses, one number per member (M), exactly as the original computes them but for the padding.
 
-Baevski et al. 2021, Section 4.2, and the original implementation where it departs from it. The original averages over padding too; changed on purpose: an utterance's loss must not depend on how long its neighbours are.
+Baevski et al. 2021, and the original implementation where it departs from it. The original averages over padding too;
+changed on purpose: an utterance's loss must not depend on how long its neighbours are.
 """
 
 import torch
@@ -25,7 +26,7 @@ def gradient_penalty(critic: Critic, real: Tensor, made: Tensor, lengths: Tensor
 
     real (M, B, L, V), made (M, B, S, V), mix (M, B) in [0, 1] share of the real; lengths (M, B) of the shorter of both.
     slope: the wanted one. The original has 1; it never lets a generator rest, for it is pushed even where it is right. At 0
-    training converges near the answer (Mescheder et al. 2018, Theorem 4.1), which is where a warm start begins.
+    training converges near the answer (Mescheder, Geiger & Nowozin 2018), which is where a warm start begins.
 
     Reproduced: the norm is taken over TIME for each phone, not over the whole utterance, and the squares are summed over
     the V phones; the published weights 1.5 to 2 belong to this norm. Changed: cut at the end of the shorter of each pair

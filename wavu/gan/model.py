@@ -1,6 +1,6 @@
 """Segments in, phones out (generator, JOIN); phones in, one score of strangeness out (discriminator).
 
-wav2vec-U 1.0, Baevski et al. 2021, Section 4. All M members are stacked: parameters, activations and scores lead with M.
+wav2vec-U 1.0, Baevski et al. 2021. All M members are stacked: parameters, activations and scores lead with M.
 Letters: M members, B utterances, S segments, d dims, V phones, L phones of a line, C channels, k taps.
 """
 

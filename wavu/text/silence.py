@@ -13,9 +13,9 @@ def phones_of(text: Text) -> Ragged:
 def with_silence(text: Text, *, probability: float, generator: np.random.Generator, surround: bool) -> Ragged:
     """The int16 phone ids of each of the B sentences with ``<SIL>`` (id V - 1) put in.
 
-    probability: of a silence at each word boundary within a sentence, independently; wav2vec-U 1.0 uses 0.25 (Section 5.1,
-    Baevski et al. 2021), 2.0 uses 0.5. surround: one more at both ends of every sentence. To draw for a batch of sentences
-    only, give ``replace(text, lines=text.lines.take(rows))``.
+    probability: of a silence at each word boundary within a sentence, independently; wav2vec-U 1.0 (Baevski et al. 2021)
+    uses 0.25, 2.0 uses 0.5. surround: one more at both ends of every sentence. To draw for a batch of sentences only, give
+    ``replace(text, lines=text.lines.take(rows))``.
     """
     phones, word_starts = _phones_of_words(text)
     begins_line = np.zeros(len(word_starts), bool)
