@@ -198,9 +198,17 @@ def _advance(mass: Tensor, stay: Tensor, onward: Tensor) -> Tensor:
     X, Y, _ = onward.shape
     left = mass * (1 - stay)
     after = mass * stay
-    after[:, :, :Y, :, 0] += torch.einsum("muxy,xyw->muyw", left[..., -1].flatten(2).unflatten(2, (X, Y)), onward)
+    done = left[..., -1].flatten(2).unflatten(2, (X, Y)).transpose(2, 3)
+    after[:, :, :Y, :, 0] += _through(done, onward.transpose(0, 1))
     after[..., 1:] += left[..., :-1]
     return after
+
+
+def _through(mass: Tensor, matrices: Tensor) -> Tensor:
+    """Mass (M, U, Y, A) by matrices (Y, A, B): (M, U, Y, B). What einsum would do, without a copy for each y of its own."""
+    M, U, Y, _ = mass.shape
+    product = mass.permute(2, 0, 1, 3).contiguous().flatten(1, 2) @ matrices
+    return product.view(Y, M, U, -1).permute(1, 2, 0, 3)
 
 
 def _hear(model: Model, units: Tensor) -> Tensor:
@@ -244,15 +252,17 @@ def _backward(
         if beta.shape[1]:
             ahead = heard[t + 1] * beta  # (M, U, P, V, n) value of being in a sub-state at t + 1
             stayed += (alpha[t][:, : ahead.shape[1]] * stay * ahead).sum((1, 2))
-            entered = torch.einsum("muyw,xyw->muxy", ahead[:, :, :Y, :, 0], grammar.next).flatten(2).unflatten(2, (P, V))
+            entered = _through(ahead[:, :, :Y, :, 0], grammar.next.permute(1, 2, 0))  # (M, U, Y, X)
+            entered = entered.transpose(2, 3).reshape(M, -1, P, V)
             onward = torch.cat([ahead[..., 1:], entered[..., None]], -1)
             beta = stay * ahead + (1 - stay) * onward
         newly_ended = alpha[t].shape[1] - beta.shape[1]
         if newly_ended:
-            probability = (alpha[t][:, -newly_ended:] * ending).sum((2, 3, 4), keepdim=True)
             # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
+            reached = ending * (t + 1 >= n)
+            probability = (alpha[t][:, -newly_ended:] * reached).sum((2, 3, 4), keepdim=True)
             probability[probability == 0] = 1
-            beta = torch.cat([beta, ending / probability], 1)
+            beta = torch.cat([beta, reached / probability], 1)
             ended += probability.log().sum((1, 2, 3, 4)).double()
         occupied.append((alpha[t] * beta).sum(2).transpose(0, 1))
     return torch.cat(occupied[::-1]), stayed, ended
@@ -267,7 +277,7 @@ def decode(model: Model, grammar: Grammar, units: Ragged, *, grammar_weight: flo
     log_stay, log_leave = _log(model.stay[0]), _log(1 - model.stay[0])
     weighted = Grammar(*(grammar_weight * _log(part) for part in (grammar.first, grammar.next, grammar.last)))
     labels = np.zeros(len(units.flat), np.int16)
-    for batch in batches(units, grammar.next.numel() + grammar.n_contexts * V * n):
+    for batch in batches(units, grammar.n_contexts * V * n):
         path = _viterbi(_log(model.emission[0]), log_stay, log_leave, weighted, batch)
         inside = np.arange(len(path))[:, None] < units.lengths[batch.rows]
         labels[(units.offsets[batch.rows] + np.arange(len(path))[:, None])[inside]] = path.numpy()[inside]
@@ -287,18 +297,18 @@ def _viterbi(log_emission: Tensor, log_stay: Tensor, log_leave: Tensor, grammar:
     best[:, -1, :, 0] = grammar.first
     final = torch.zeros(U, dtype=torch.int64)
     moved: list[Tensor] = []  # (U, P, V, n): whether the sub-state was entered at this frame
-    before: list[Tensor] = []  # (U, Y, W): the x from which w was entered in context y
+    done: list[Tensor] = []  # (U, X, Y): log probability of the best path that leaves a phone here
     for t, active in enumerate(batch.active):
         if t:
             best = best[:active]
             left = best + log_leave
-            entered, origin = (left[..., -1].reshape(-1, X, Y, 1) + grammar.next).max(1)  # (U, X, Y, W) -> (U, Y, W)
+            done.append(left[..., -1].reshape(-1, X, Y))
+            entered = (done[-1][..., None] + grammar.next).amax(1)  # (U, X, Y, W) -> (U, Y, W)
             onward = torch.full_like(best, -torch.inf)
             onward[:, :Y, :, 0] = entered
             onward[..., 1:] = left[..., :-1]
             best = best + log_stay
             moved.append(onward > best)
-            before.append(origin.to(torch.int16))
             best = torch.maximum(best, onward)
         best = best + log_emission[..., batch.units[t, :active]].permute(2, 0, 1)[:, None]
         stops = batch.active[t + 1] if t + 1 < len(batch.active) else 0
@@ -309,12 +319,12 @@ def _viterbi(log_emission: Tensor, log_stay: Tensor, log_leave: Tensor, grammar:
         unfinished = torch.isinf(ended.flatten(1).max(1).values)
         ended[unfinished] = best[stops:][unfinished]
         final[stops:active] = ended.flatten(1).argmax(1)
-    return _trace(final, moved, before, (Y, V, n), batch)
+    return _trace(final, moved, done, grammar, n, batch)
 
 
-def _trace(final: Tensor, moved: list[Tensor], before: list[Tensor], shape: tuple[int, int, int], batch: Batch) -> Tensor:
-    """Follow the pointers back from the final sub-state of each utterance: phones (T, U). shape: Y, V, n."""
-    Y, V, n = shape
+def _trace(final: Tensor, moved: list[Tensor], done: list[Tensor], grammar: Grammar, n: int, batch: Batch) -> Tensor:
+    """Follow the best path back from the final sub-state of each utterance: phones (T, U)."""
+    _, Y, V = grammar.next.shape
     state = final.clone()
     path = torch.zeros(len(batch.active), len(batch.rows), dtype=torch.int64)
     for t in range(len(batch.active) - 1, -1, -1):
@@ -323,7 +333,8 @@ def _trace(final: Tensor, moved: list[Tensor], before: list[Tensor], shape: tupl
         path[t, rows] = v
         if t:
             # Sub-state 0 is entered from the last one of (x, y) with y = p; sub-state i > 0 from i - 1.
-            x = before[t - 1][rows, p.clamp(max=Y - 1), v].long()
-            entered = torch.where(i == 0, (x * Y + p) * n + n - 1, (p * V + v) * n + i - 1)
+            y = p.clamp(max=Y - 1)
+            x = (done[t - 1][rows, :, y] + grammar.next[:, y, v].T).argmax(1)
+            entered = torch.where(i == 0, (x * Y + y) * n + n - 1, (p * V + v) * n + i - 1)
             state[rows] = torch.where(moved[t - 1][rows, p, v, i], entered, state[rows])
     return path
