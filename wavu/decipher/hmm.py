@@ -18,6 +18,10 @@ from torch import Tensor
 
 from wavu.store import Ragged
 
+# Added to every scaled probability: the CPU works with numbers below 1e-38, where those of hopeless states would end, many
+# times slower. The product of two and of an emission stays above.
+_FLOOR = 1e-16
+
 # Working memory of one batch of utterances, in floats: about 256 MB.
 _BATCH_FLOATS = 2**26
 
@@ -230,7 +234,7 @@ def _forward(model: Model, grammar: Grammar, batch: Batch) -> tuple[list[Tensor]
         likelihood = _hear(model, batch.units[t, :active])
         mass = mass * likelihood
         scale = mass.sum((2, 3, 4), keepdim=True) + 1e-30
-        mass = mass / scale
+        mass = mass / scale + _FLOOR
         heard.append(likelihood / scale)
         alpha.append(mass)
         total += scale.log().sum((1, 2, 3, 4)).double()
@@ -255,7 +259,7 @@ def _backward(
             entered = _through(ahead[:, :, :Y, :, 0], grammar.next.permute(1, 2, 0))  # (M, U, Y, X)
             entered = entered.transpose(2, 3).reshape(M, -1, P, V)
             onward = torch.cat([ahead[..., 1:], entered[..., None]], -1)
-            beta = stay * ahead + (1 - stay) * onward
+            beta = stay * ahead + (1 - stay) * onward + _FLOOR
         newly_ended = alpha[t].shape[1] - beta.shape[1]
         if newly_ended:
             # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
