@@ -141,7 +141,12 @@ def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Pat
     steps = n_reports(guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"])
     with track("decipher", steps, "steps") as advance:
         found = decipher(
-            speech.units, texts, matcher=matcher, n_phones=n_phones, report=lambda note: advance(note=note), **settings["search"]
+            _some_hours(speech.units, settings["hours"], noise),
+            texts,
+            matcher=matcher,
+            n_phones=n_phones,
+            report=lambda note: advance(note=note),
+            **settings["search"],
         )
     for name, model in (("matched", found.best.matched), ("labels", found.best.model)):
         decode(model, found.grammar, speech.units, grammar_weight=1.0).write(folder, name)
@@ -152,6 +157,13 @@ def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Pat
         f"deciphered: {found.best.frames_per_phone[:-1].mean() * HOP_SECONDS * 1000:.0f} ms per phone, "
         f"{100 * silence['probability']:.0f} % of words followed by a pause, log likelihood {found.best.log_likelihood:.4f} per frame"
     )
+
+
+def _some_hours(units: Ragged, hours: float, noise: np.random.Generator) -> Ragged:
+    """Utterances of so many hours in all, drawn at random; all when there are fewer."""
+    order = noise.permutation(len(units))
+    within = units.lengths[order].cumsum() * HOP_SECONDS <= hours * 3600
+    return units.take(np.sort(order[: max(1, within.sum())]))
 
 
 def _ends_silent(labels: Ragged, silence: int) -> bool:
