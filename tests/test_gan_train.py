@@ -70,6 +70,10 @@ def test_a_warm_start_becomes_better_and_everything_is_written(folders: Path, mo
     assert [int(row["update"]) for row in read_table(folders / "gan" / "scores.tsv", ["update", "score"])] == [0, 10, 20, 30, 40]
     counts = read_json(folders / "gan" / "stage.json")["counts"]
     assert counts["suspected_failed"] is None and counts["updates"] == 40 and counts["vocabulary_used"] == 1
+    assert counts["segments_per_second"] == round(
+        counts["segments"] / (len(Speech.read(folders / "audio").frames.flat) * 0.02), 2
+    )
+    assert 0 < counts["phones_per_second"] <= counts["segments_per_second"] * 1.05  # of those held out; of all
     assert list((folders / "gan" / "curves").iterdir())
     gan_train.main_work(settings(folders, "gan"))  # complete: nothing to do
 

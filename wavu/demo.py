@@ -163,12 +163,7 @@ def error_rates(out_dir: Path) -> dict:
 
 def show(report: dict) -> None:
     """The table, on standard output."""
-    table = Table(
-        "stage",
-        "seconds",
-        "PER",
-        title=f"an invented language, seed {report['seed']}, {units.duration_words(report['audio_seconds'])}",
-    )
+    table = Table("stage", "seconds", "PER")
     inside = {"gan_train": ("matching", "hmm"), "cold_gan": (), "self_train": ()}
     rate_of = {"cold_gan": "cold_gan", "gan_train": "gan", "self_train": "self_trained"}
     for stage, seconds in report["seconds_by_stage"].items():
@@ -177,7 +172,11 @@ def show(report: dict) -> None:
         rate = report["per_by_stage"].get(rate_of.get(stage, ""))
         table.add_row(stage, f"{seconds:.1f}", "" if rate is None else f"{rate:.3f}")
     table.add_row("all", f"{report['seconds']:.1f}", f"{report['per']:.3f}", style="bold")
-    Console().print(table)
+    console = Console()
+    console.print(
+        f"an invented language, seed {report['seed']}, {units.duration_words(report['audio_seconds'])} of speech", soft_wrap=True
+    )
+    console.print(table)
     if report["suspected_failed"]:
         say(f"warning: suspected failed without looking at any label: {report['suspected_failed']}")
 

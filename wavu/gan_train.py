@@ -304,6 +304,7 @@ def _finish(run: Run, speech: Speech, text: Text, silence: dict, out_dir: Path) 
     return {
         "utterances": len(labels),
         "segments": len(labels.flat),
+        "segments_per_second": round(len(labels.flat) / (len(speech.frames.flat) * HOP_SECONDS), 2),  # beside phones_per_second
         "updates": run.update,
         "best_update": row["update"],
         **numbers,
