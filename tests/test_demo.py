@@ -18,7 +18,7 @@ from wavu.store import read_json
 SIZES = ["demo.utterances=400", "demo.sentences=1500", "demo.lexicon=80"]
 TINY_GAN = '"batch_size=16","discriminator.channels=16"'
 SHORT = [
-    f'stages.cold_gan=["updates=20","validation.every=20",{TINY_GAN}]',
+    f'stages.cold_gan=["recipe=wav2vec_u","updates=20","validation.every=20",{TINY_GAN}]',
     f'stages.gan_train=["updates=40","validation.every=20",{TINY_GAN},"decipher.search.rounds=2"]',
 ]
 

@@ -71,8 +71,10 @@ def help_text(name: str, doc: str) -> str:
     own = lines[lines.index("  - _self_") + 1 :]
     parts = [doc.strip(), "", "Settings (give any as name=value):", "", *own]
     for group, choice in chosen:
-        parts += ["", f"Choices of {group}: {', '.join(_choices(group))}. If none is given, {group}={choice}:", "", f"{group}:"]
-        parts += [f"  {line}" for line in (CONFIGS / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()]
+        parts += ["", f"Choices of {group}: {', '.join(_choices(group))}. If none is given, {group}={choice}:", ""]
+        first, *others = (CONFIGS / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
+        # The settings of a group are named after it, unless its files say that they stand beside the command's own.
+        parts += others if first == "# @package _global_" else [f"{group}:", *(f"  {line}" for line in (first, *others))]
     return "\n".join(parts)
 
 

@@ -115,7 +115,7 @@ def commands(out_dir: Path, seed: int, settings: dict[str, list[str]]) -> dict[s
     return {
         "prepare_audio": ["prepare_audio", f"audio_dir={corpus}/audio", f"out_dir={audio}", f"seed={seed}", *settings["prepare_audio"]],
         "prepare_text": ["prepare_text", f"text={corpus}/sentences.txt", "language=es", f"out_dir={text}", *settings["prepare_text"]],
-        "cold_gan": ["gan_train", "warm_start=none", *both, f"out_dir={cold}", *settings["cold_gan"]],
+        "cold_gan": ["gan_train", *both, f"out_dir={cold}", *settings["cold_gan"]],
         "gan_train": ["gan_train", *both, f"out_dir={gan}", *settings["gan_train"]],
         "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={hmm}", *settings["self_train"]],
         "transcribe": ["transcribe", f"{corpus}/audio", f"model={hmm}", f"out={out_dir}/hypotheses.tsv", f"times={out_dir}/times.tsv"],
