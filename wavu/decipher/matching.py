@@ -7,10 +7,12 @@ phone v sounds like unit k with probability E[v, k], frames far enough apart to 
     C_lag = E^T T_lag E        (K, K), units        from (V, V), phones
 
 for every lag, and E is what makes it true. What stands at the ends of a sentence tells phones apart like nothing else, but a
-recording is not cut there to the frame: how much silence was left before and after is learned along with E. The idea of matching skipgrams and positional unigrams is that of Wang,
-Hasegawa-Johnson & Yoo 2023 (ESPUM), on segments; here frames are matched, so no segmentation is needed, and E generates
-units from phones, so a unit may belong to several phones. The loss is a composite likelihood (Varin, Reid & Firth 2011)
-of pairs of frames, and, unlike the likelihood of a hidden Markov model, it is found from almost any start.
+recording is not cut there to the frame: how much silence was left before and after is learned along with E.
+
+The idea of matching skipgrams and positional unigrams is that of Wang, Hasegawa-Johnson & Yoo 2023 (ESPUM), on segments;
+here frames are matched, so no segmentation is needed, and E generates units from phones, so a unit may belong to several
+phones. The loss is a composite likelihood (Varin, Reid & Firth 2011) of pairs of frames; its best point, unlike that of
+the likelihood of a hidden Markov model, is found from almost any start.
 
 Shapes: V phones, the last of them silence; K units, R restarts, J lags, Q positions, W frames of silence at most.
 """
