@@ -1,6 +1,6 @@
 """A language is invented, spoken and written; wavu learns to recognise it from speech and text that do not belong together.
 
-    python -m wavu.demo                       # about five minutes on two cores, no GPU
+    python -m wavu.demo                       # about three minutes on two cores, no GPU
     python -m wavu.demo seed=7                # another language
     python -m wavu.demo demo.voices=2         # two speakers
 
