@@ -54,13 +54,23 @@ def settings(*overrides: str) -> dict:
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("five years")
+    thesis = tmp_path / "corpus" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("five years")
     with pytest.raises(WavuError, match="no demo"):
         demo.main_work(settings(f"out_dir={tmp_path}"))
-    assert (tmp_path / "thesis.txt").read_text() == "five years"
+    assert thesis.read_text() == "five years"
 
 
 def test_too_many_voices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WavuError, match="voices=9"):
         demo.main_work(settings(f"out_dir={tmp_path}/new", "demo.voices=9"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_refused_setting_costs_no_earlier_demo(tmp_path: Path) -> None:
+    (tmp_path / demo.MARK).write_text("{}")
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(WavuError, match="voices=0"):
+        demo.main_work(settings(f"out_dir={tmp_path}", "demo.voices=0"))
+    assert (tmp_path / "report.json").exists()

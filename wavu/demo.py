@@ -29,6 +29,9 @@ from wavu.invent.speech import VOICES, Voice
 from wavu.progress import say, track
 from wavu.store import Ragged, read_json, read_table, write_json, write_table, write_text
 
+# The file that makes a folder a demo, which the next demo may throw away.
+MARK = "demo.json"
+
 # Quiet before and after each sentence, as in a recording, and the noise of the room.
 QUIET_SECONDS = (0.15, 0.35)
 NOISE = 3e-4
@@ -36,10 +39,13 @@ NOISE = 3e-4
 
 def main_work(config: dict) -> None:
     """Make the corpus, run the stages, look at the truth, report."""
-    out_dir = Path(config["out_dir"])
-    if out_dir.exists() and any(out_dir.iterdir()) and not (out_dir / "corpus").is_dir():
+    out_dir, voices = Path(config["out_dir"]), config["demo"]["voices"]
+    if not 1 <= voices <= len(VOICES):
+        raise WavuError(f"demo.voices={voices} is not possible; there are 1 to {len(VOICES)} voices")
+    if out_dir.exists() and any(out_dir.iterdir()) and not (out_dir / MARK).exists():
         raise WavuError(f"{out_dir} holds something that is no demo; give an empty out_dir")
     shutil.rmtree(out_dir, ignore_errors=True)
+    write_json(out_dir / MARK, config)
     seconds: dict[str, float] = {}
     began = time.perf_counter()
     audio_seconds = make_corpus(out_dir / "corpus", seed=config["seed"], **config["demo"])
@@ -52,7 +58,7 @@ def main_work(config: dict) -> None:
         "seconds_by_stage": {stage: round(value, 1) for stage, value in seconds.items()},
         "audio_seconds": round(audio_seconds, 1),
         "seed": config["seed"],
-        "voices": config["demo"]["voices"],
+        "voices": voices,
     }
     write_json(out_dir / "report.json", report)
     show(report)
@@ -62,8 +68,6 @@ def make_corpus(
     folder: Path, *, seed: int, utterances: int, sentences: int, lexicon: int, voices: int, words_per_minute: int
 ) -> float:
     """Write audio/*.wav, sentences.txt, references.tsv and alignments.tsv; returns seconds of audio."""
-    if not 1 <= voices <= len(VOICES):
-        raise WavuError(f"demo.voices={voices} is not possible; there are 1 to {len(VOICES)} voices")
     generator = np.random.default_rng(seed)
     language = invent(generator, lexicon_size=lexicon)
     drawn = language.sentences(utterances + sentences, generator)

@@ -19,11 +19,6 @@ def seconds(samples: int) -> float:
     return samples / RATE_HZ
 
 
-def frame_time(frame: int) -> float:
-    """Start in seconds of a 20 ms frame."""
-    return frame * HOP_SECONDS
-
-
 def duration_words(seconds: float) -> str:
     """A duration as a person says it: ``"5.3 h"``, ``"12.0 min"``, ``"41 s"``.
 

@@ -12,7 +12,7 @@ recording is not cut there to the frame: how much silence was left before and af
 The idea of matching skipgrams and positional unigrams is that of Wang, Hasegawa-Johnson & Yoo 2023 (ESPUM), on segments;
 here frames are matched, so no segmentation is needed, and E generates units from phones, so a unit may belong to several
 phones. The loss is a composite likelihood (Varin, Reid & Firth 2011) of pairs of frames; its best point, unlike that of
-the likelihood of a hidden Markov model, is found from almost any start.
+the likelihood of a hidden Markov model, is found from most random starts.
 
 Shapes: V phones, the last of them silence; K units, R restarts, J lags, Q positions, W frames of silence at most.
 """
