@@ -1,17 +1,21 @@
 """What a person sees while work goes on: one line with rate and time left, or a line now and then in a log file."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from wavu import units
 
 console = Console(stderr=True, highlight=False)
 
 LOG_EVERY_SECONDS = 15.0
+TABLE_EVERY_SECONDS = 1.0
 
 
 def say(line: str) -> None:
@@ -20,35 +24,56 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def track(what: str, total: float, unit: str) -> Iterator[Callable[..., None]]:
+def track(what: str, total: float, unit: str, table: Callable[[], Table] | None = None) -> Iterator[Callable[..., None]]:
     """A progress line. The block gets ``advance(n, note="")``, to be called after each ``n`` units of work.
 
-    On a terminal the line lives; in a log it is printed every 15 seconds.
+    On a terminal the line lives, and below it ``table()``, asked for within ``advance`` once a second and cut to the height of
+    the terminal. In a log the line is printed every 15 seconds, and no table.
     """
     if console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        )  # fmt: skip
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(what, total=total, rate="", note="")
-
-            def advance(n: float = 1, note: str = "") -> None:
-                progress.update(task, advance=n, note=note, rate=f"{progress.tasks[0].speed or 0:.4g} {unit}/s")
-
+        with _living(what, total, unit, table) as advance:
             yield advance
     else:
-        began = last = time.monotonic()
-        done = 0.0
+        yield _logged(what, total, unit)
+
+
+@contextmanager
+def _living(what: str, total: float, unit: str, table: Callable[[], Table] | None) -> Iterator[Callable[..., None]]:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    line = Progress(*columns, console=console)
+    task = line.add_task(what, total=total, rate="", note="")
+    asked = -math.inf
+    # A table takes ten times longer to draw than a line, and work waits while it is drawn.
+    with Live(line, console=console, transient=True, refresh_per_second=1 / TABLE_EVERY_SECONDS if table else 10) as live:
 
         def advance(n: float = 1, note: str = "") -> None:
-            nonlocal done, last
-            done += n
-            now = time.monotonic()
-            if now - last >= LOG_EVERY_SECONDS:
-                last = now
-                rate = done / (now - began)
-                left = units.duration_words(max(0.0, total - done) / rate) if rate else "unknown"
-                say(f"{what}: {done:.0f}/{total:.0f} {unit}, {rate:.4g} {unit}/s, ETA {left} {note}".rstrip())
+            nonlocal asked
+            line.update(task, advance=n, note=note, rate=f"{line.tasks[0].speed or 0:.4g} {unit}/s")
+            if table and time.monotonic() - asked >= TABLE_EVERY_SECONDS:
+                live.update(Group(line, table()))
+                asked = time.monotonic()
 
-        yield advance
+        try:
+            yield advance
+        finally:
+            live.update(line)  # the last drawing is not cut to the terminal's height, and what scrolled off could not be wiped
+
+
+def _logged(what: str, total: float, unit: str) -> Callable[..., None]:
+    began = last = time.monotonic()
+    done = 0.0
+
+    def advance(n: float = 1, note: str = "") -> None:
+        nonlocal done, last
+        done += n
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_SECONDS:
+            last = now
+            rate = done / (now - began)
+            left = units.duration_words(max(0.0, total - done) / rate) if rate else "unknown"
+            say(f"{what}: {done:.0f}/{total:.0f} {unit}, {rate:.4g} {unit}/s, ETA {left} {note}".rstrip())
+
+    return advance
