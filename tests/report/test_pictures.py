@@ -1,0 +1,74 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix
+
+from wavu.report import pictures
+from wavu.report.pictures import confusion, heat_map
+from wavu.store import Ragged
+
+CELL, EDGE = (round(inches * pictures.DOTS_PER_INCH) for inches in (pictures.CELL, pictures.MARGIN))
+
+
+def ragged(ids: np.ndarray) -> Ragged:
+    """Two rows, as labels are on disk."""
+    return Ragged(np.asarray(ids, np.int16), np.array([0, len(ids) // 2, len(ids)]))
+
+
+def test_a_planted_permutation_is_found() -> None:
+    names = np.array([2, 0, 3, 1])
+    theirs = np.random.default_rng(0).integers(0, 4, 500)
+    assert np.array_equal(confusion(ragged(names[theirs]), ragged(theirs), phones=4), np.eye(4)[names])
+
+
+@pytest.mark.filterwarnings("ignore:A single label")
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_shares_are_those_of_scikit_learn(data: st.DataObject) -> None:
+    phones, segments = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 50))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    ours, theirs = rng.integers(0, phones, (2, segments))
+    expected = confusion_matrix(theirs, ours, labels=range(phones), normalize="true")
+    found = confusion(ragged(ours), ragged(theirs), phones=phones)
+    assert np.allclose(found, expected)
+    assert np.allclose(found.sum(axis=1), np.isin(np.arange(phones), theirs))
+
+
+def test_no_segment_no_share() -> None:
+    assert not confusion(ragged([]), ragged([]), phones=3).any()
+
+
+@pytest.mark.parametrize("n_phones", [4, 60])
+def test_the_diagonal_is_bright(n_phones: int) -> None:
+    names = [f"p{phone}" for phone in range(n_phones)]
+    picture = heat_map(np.eye(n_phones), names, names, "as it should be")
+    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+    inside = picture[EDGE:-EDGE, EDGE:-EDGE].reshape(n_phones, CELL, n_phones, CELL, 3).mean(axis=(1, 3, 4))
+    assert inside.diagonal().min() > 150 and inside[~np.eye(n_phones, dtype=bool)].max() < 100
+    assert picture[:EDGE].mean() > 240  # paper
+
+
+def test_rows_and_columns_may_differ_in_number() -> None:
+    height, width, _ = heat_map(np.zeros((3, 30)), list("abc"), [str(column) for column in range(30)], "wide").shape
+    assert width > 2 * height
+
+
+def test_a_small_confusion_can_be_seen() -> None:
+    one_in_twenty, nothing = (heat_map(np.full((2, 2), share), list("ab"), list("ab"), "") for share in (0.05, 0.0))
+    middle = EDGE + CELL // 2
+    assert one_in_twenty[middle, middle].mean() > nothing[middle, middle].mean() + 20
+
+
+def test_names_the_font_cannot_write_are_numbers() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of a missing glyph
+        drawn = [heat_map(np.eye(2), names, names, "") for names in (["tʃ", "한"], ["tʃ", "1"], ["tʃ", "2"])]
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
+
+
+def test_the_same_again_gives_the_same_picture() -> None:
+    first, second = (heat_map(np.eye(3), list("abc"), list("abc"), "title") for _ in range(2))
+    assert np.array_equal(first, second)

@@ -1,0 +1,47 @@
+"""Pictures for TensorBoard: which phone of one labelling is which of another."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from wavu.store import Ragged
+
+CELL, MARGIN = 0.2, 0.7  # inches: one line of text; the longest symbol, <SIL>, and the title
+DOTS_PER_INCH = 100
+
+
+def confusion(ours: Ragged, theirs: Ragged, *, phones: int) -> np.ndarray:
+    """Share of the segments that are v to them and w to us (V, V); a row adds up to 1, or to 0 if they never say v.
+
+    ours, theirs: phone ids (S) of the same segments. phones: V.
+    """
+    pairs = theirs.flat.astype(np.int64) * phones + ours.flat
+    counts = np.bincount(pairs, minlength=phones * phones).reshape(phones, phones)
+    return counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+
+
+def heat_map(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> np.ndarray:
+    """A matrix (R, C) of shares as a picture (H, W, 3) uint8, 0 black, 1 nearly white, with a name at each row and column.
+
+    A name the font cannot write is replaced by its number.
+    """
+    height, width = len(rows) * CELL + 2 * MARGIN, len(columns) * CELL + 2 * MARGIN
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((MARGIN / width, MARGIN / height, 1 - 2 * MARGIN / width, 1 - 2 * MARGIN / height))
+    # By the square root, or a confusion of one in twenty would look like none.
+    axes.imshow(matrix, norm=PowerNorm(0.5, vmin=0, vmax=1), cmap="magma", aspect="auto")
+    axes.set_xticks(range(len(columns)), _writable(columns), rotation="vertical", fontsize="small")
+    axes.set_yticks(range(len(rows)), _writable(rows), fontsize="small")
+    axes.set_title(title, fontsize="medium", wrap=True)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _writable(names: Sequence[str]) -> list[str]:
+    font = get_font(findfont(FontProperties()))
+    return [name if all(map(font.get_char_index, map(ord, name))) else str(number) for number, name in enumerate(names)]
