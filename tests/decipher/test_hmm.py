@@ -93,6 +93,15 @@ def test_expectations_are_those_of_all_paths(order: int, V: int, n: int) -> None
 
 
 @pytest.mark.parametrize(("order", "V", "n"), SHAPES)
+def test_the_evidence_is_the_likelihood_of_the_expectations(order: int, V: int, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, grammar = some_model(V, n, M=2), some_grammar(order, V)
+    expected = hmm.expect(model, grammar, UTTERANCES)[-1]  # some are too short to end
+    assert torch.allclose(hmm.evidence(model, grammar, UTTERANCES), expected, rtol=0, atol=1e-9)
+    monkeypatch.setattr(hmm, "_BATCH_FLOATS", 1)
+    assert torch.allclose(hmm.evidence(model, grammar, UTTERANCES), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
 @pytest.mark.parametrize("grammar_weight", [1.0, 3.0])
 def test_the_decoded_path_is_the_best_of_all(order: int, V: int, n: int, grammar_weight: float) -> None:
     for seed in range(5):
@@ -174,6 +183,43 @@ def test_spoiled_labels_are_corrected(order: int) -> None:
     assert (hmm.decode(model, grammar, units, grammar_weight=1.0).flat == truth.flat).mean() > 0.95
     frames = 1 / (1 - model.stay[0]).numpy()
     assert np.allclose(frames.sum(-1), 3.5, atol=0.5)  # 2 to 5 frames were planted
+
+
+def spoil_runs(labels: Ragged, share: float, V: int, seed: int) -> Ragged:
+    """Each run becomes another phone with probability ``share``."""
+    rng = np.random.default_rng(seed)
+    starts = labels.run_starts()
+    shift = np.where(rng.random(starts.sum()) < share, rng.integers(1, V, starts.sum()), 0)
+    return Ragged(((labels.flat + shift[np.cumsum(starts) - 1]) % V).astype(np.int16), labels.offsets)
+
+
+@given(seed=st.integers(0, 10_000), order=st.sampled_from([2, 3]), n=st.integers(1, 2))
+@settings(max_examples=8, deadline=None)
+def test_better_labels_are_likelier(seed: int, order: int, n: int) -> None:
+    _, truth, units = planted(6, 150, seed)
+    grammar = hmm.grammar(planted(6, 300, seed + 1)[0], 6, order=order)
+    sizes = {"n_units": 6, "n_states": n, "smoothing": 1.0}
+    shares = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+    likelihoods = [hmm.likelihood_of(spoil_runs(truth, share, 6, seed), units, grammar, **sizes) for share in shares]
+    assert (np.diff(likelihoods) < -0.002).all()
+    swapped = Ragged(np.array([1, 0, 2, 3, 4, 5])[truth.flat], truth.offsets)  # go with the sounds, in no order of the text's
+    merged = Ragged(truth.flat // 2 * 2, truth.offsets)
+    for wrong in (swapped, merged):
+        assert hmm.likelihood_of(wrong, units, grammar, **sizes) < likelihoods[0] - 0.05
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_labels_that_know_nothing_explain_no_more_than_frequencies(order: int) -> None:
+    """Of eight phones one is used, or all at random: neither says anything about the units."""
+    _, truth, units = planted(6, 300, 0)
+    grammar = hmm.grammar(planted(8, 300, 1)[0], 8, order=order)
+    frequency = np.bincount(units.flat) / len(units.flat)
+    unigram = (frequency * np.log(frequency)).sum()
+    one, any_ = np.full(len(units.flat), 7), np.random.default_rng(0).integers(0, 8, len(units.flat))
+    for flat in (one, any_):
+        found = hmm.likelihood_of(Ragged(flat, units.offsets), units, grammar, n_units=6, n_states=2, smoothing=1.0)
+        assert unigram - 0.25 < found < unigram  # below, for utterances also have to end where they do
+    assert hmm.likelihood_of(truth, units, grammar, n_units=6, n_states=2, smoothing=1.0) > found + 0.3
 
 
 def test_an_utterance_too_short_for_a_phone_is_labelled_and_teaches_nothing() -> None:

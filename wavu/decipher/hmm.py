@@ -11,6 +11,7 @@ the context is the phone before, or the beginning of the utterance: P = V + 1. I
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -197,6 +198,30 @@ def expect(model: Model, grammar: Grammar, units: Ragged) -> tuple[Tensor, Tenso
     return emitted, stayed, (emitted.sum(-1) - stayed).clamp(min=0), log_likelihood / len(units.flat)
 
 
+def evidence(model: Model, grammar: Grammar, units: Ragged) -> Tensor:
+    """Natural log likelihood per frame (M), in double: the last number of ``expect`` without the backward pass."""
+    total, ending = torch.zeros(len(model), dtype=torch.float64), _ending(model, grammar)
+    for batch in batches(units, 2 * len(model) * ending[0].numel()):
+        _, alpha, scale = _forward(model, grammar, batch)
+        total += scale
+        for t, (active, next_active) in enumerate(pairwise([*batch.active, 0])):
+            if next_active < active:
+                total += _end(alpha[t][:, next_active:], ending, t)[1].log().sum((1, 2, 3, 4)).double()
+    return total / len(units.flat)
+
+
+def likelihood_of(labels: Ragged, units: Ragged, grammar: Grammar, *, n_units: int, n_states: int, smoothing: float) -> float:
+    """How well labels explain the speech: log likelihood per frame of the units under the HMM that the labels speak for.
+
+    labels, units: one per frame, rows alike. Both must fit: labels that go with the sounds, and phones in an order that the
+    grammar expects. A phone no frame is labelled with sounds like the average of the speech; so labels of one phone alone
+    explain no more than the frequencies of the units do, and nothing is infinite. smoothing: as in ``train``; above 0.
+    """
+    V = grammar.last.shape[1]
+    model = model_of(labels, units, n_phones=V, n_units=n_units, n_states=n_states, smoothing=smoothing)
+    return evidence(model, grammar, units).item()
+
+
 def _advance(mass: Tensor, stay: Tensor, onward: Tensor) -> Tensor:
     """One frame on, before it is heard. mass (M, U, P, V, n) -> the same; onward (X, Y, W)."""
     X, Y, _ = onward.shape
@@ -248,8 +273,7 @@ def _backward(
     M, V, n, _ = model.emission.shape
     stay = model.stay[:, None, None]
     P, (_, Y, _) = grammar.n_contexts, grammar.next.shape
-    ending = torch.zeros(M, 1, P, V, n)
-    ending[..., -1] = (1 - stay[..., -1]) * grammar.last
+    ending = _ending(model, grammar)
     occupied, stayed, ended = [], torch.zeros(M, V, n), torch.zeros(M, dtype=torch.float64)
     beta = torch.zeros(M, 0, P, V, n)
     for t in range(len(alpha) - 1, -1, -1):
@@ -262,14 +286,27 @@ def _backward(
             beta = stay * ahead + (1 - stay) * onward + _FLOOR
         newly_ended = alpha[t].shape[1] - beta.shape[1]
         if newly_ended:
-            # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
-            reached = ending * (t + 1 >= n)
-            probability = (alpha[t][:, -newly_ended:] * reached).sum((2, 3, 4), keepdim=True)
-            probability[probability == 0] = 1
+            reached, probability = _end(alpha[t][:, -newly_ended:], ending, t)
             beta = torch.cat([beta, reached / probability], 1)
             ended += probability.log().sum((1, 2, 3, 4)).double()
         occupied.append((alpha[t] * beta).sum(2).transpose(0, 1))
     return torch.cat(occupied[::-1]), stayed, ended
+
+
+def _ending(model: Model, grammar: Grammar) -> Tensor:
+    """Probability (M, 1, P, V, n) to end after each sub-state."""
+    ending = torch.zeros(len(model), 1, *grammar.last.shape, model.stay.shape[-1])
+    ending[..., -1] = (1 - model.stay[:, None, None, :, -1]) * grammar.last
+    return ending
+
+
+def _end(mass: Tensor, ending: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """For utterances that end at frame t with mass (M, U, P, V, n): ``ending`` as far as they can, and its probability (M, U, 1, 1, 1)."""
+    # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
+    reached = ending * (t + 1 >= ending.shape[-1])
+    probability = (mass * reached).sum((2, 3, 4), keepdim=True)
+    probability[probability == 0] = 1
+    return reached, probability
 
 
 def decode(model: Model, grammar: Grammar, units: Ragged, *, grammar_weight: float) -> Ragged:
