@@ -277,6 +277,7 @@ def test_a_discriminator_that_wins_is_called(judge: Judge, truth: Ragged) -> Non
     assert judge.suspect(scores, sure) == "the discriminator wins: its losses are 0.05 and 0.07, the generator's 3.1"
     for name, value in HEALTHY.items():  # all three must be bad
         assert judge.suspect(scores, {**sure, name: value}) is None
+        assert judge.suspect(scores, {key: loss for key, loss in sure.items() if key != name}) is None  # not moved yet
 
 
 def test_what_is_not_finite_is_called_first(judge: Judge, truth: Ragged) -> None:

@@ -173,10 +173,10 @@ def _broken(losses: Mapping[str, float]) -> str | None:
 
 def _outplayed(losses: Mapping[str, float]) -> str | None:
     """The discriminator is sure of everything: it has no slope left for the generator to learn from."""
-    if not losses:
+    names = ("discriminator/made_up", "discriminator/real", "generator/passes")
+    if any(name not in losses for name in names):  # one of the players has not moved yet
         return None
-    made_up, real = losses["discriminator/made_up"], losses["discriminator/real"]
-    passes = losses["generator/passes"]
+    made_up, real, passes = (losses[name] for name in names)
     if max(made_up, real) < SURE_DISCRIMINATOR and passes > HOPELESS_GENERATOR:
         return f"the discriminator wins: its losses are {made_up:.2f} and {real:.2f}, the generator's {passes:.1f}"
     return None
