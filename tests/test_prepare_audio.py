@@ -87,11 +87,12 @@ def test_a_training_file_heard_again_gives_the_same_units(settings: tuple[str, .
     assert code == 0, told
     speech, front = Speech.read(out_dir), FrontEnd.read(out_dir / "frontend")
     for row, name in enumerate(speech.ids):
-        again = front.process(read_audio(corpus / f"{name}.wav"))
-        assert np.array_equal(again.units, speech.units[row])
-        assert np.array_equal(again.starts, speech.starts[row])
-        assert np.array_equal(again.spans, Ragged.read(out_dir / "shards" / "00000", "spans")[row])
-        assert np.abs(again.segments.astype(np.float32) - speech.segments[row]).max() < 0.01
+        kept, spans = front.listen(read_audio(corpus / f"{name}.wav"))
+        again = front.segment(front.encode([kept]))
+        assert np.array_equal(again.units.flat, speech.units[row])
+        assert np.array_equal(again.starts.flat, speech.starts[row])
+        assert np.array_equal(spans, Ragged.read(out_dir / "shards" / "00000", "spans")[row])
+        assert np.abs(again.segments.flat.astype(np.float32) - speech.segments[row]).max() < 0.01
 
 
 def test_shards_and_sample_sizes_do_not_lose_or_change_anyone(corpus: Path, tmp_path: Path, run) -> None:

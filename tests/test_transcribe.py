@@ -10,6 +10,7 @@ import soundfile
 
 from wavu import transcribe
 from wavu.audio.frontend import FrontEnd
+from wavu.audio.read import read_audio
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
 from wavu.store import Ragged, read_table, write_json, write_tensors
@@ -50,11 +51,11 @@ def gan(tmp_path_factory) -> Path:
         np.concatenate(encoded), settings=SETTINGS, kmeans={"clusters": 6, "iterations": 10, "restarts": 1}, dim=8, seed=0
     )
     front_end.write(folder / "frontend")
-    heard = [front_end.process(waveform) for waveform in waveforms]
-    segments = Ragged.of([utterance.segments for utterance in heard], np.float16)
-    labels = Ragged.of([truth(line, len(one.frames))[one.starts] for line, one in zip(said, heard, strict=True)], np.int16)
-    one_hot = np.eye(3)[labels.flat] - 1 / 3
-    kernel = np.linalg.lstsq(segments.flat.astype(float), one_hot, rcond=None)[0].T[..., None]  # (V, d, 1)
+    heard = front_end.segment(Ragged.of(encoded, np.float32))
+    rows = zip(said, heard.frames.lengths, heard.starts, strict=True)
+    labels = np.concatenate([truth(line, n_frames)[starts] for line, n_frames, starts in rows])
+    one_hot = np.eye(3)[labels] - 1 / 3
+    kernel = np.linalg.lstsq(heard.segments.flat.astype(float), one_hot, rcond=None)[0].T[..., None]  # (V, d, 1)
     write_tensors(folder / "generator.safetensors", {"kernel": kernel.astype(np.float32)}, {"phones": PHONES})
     write_json(folder / "stage.json", {"command": "gan_train"})
     return folder
@@ -67,7 +68,7 @@ def hmm(gan: Path, tmp_path_factory) -> Path:
     (folder / "frontend").symlink_to(gan / "frontend")
     front_end = FrontEnd.read(gan / "frontend")
     line = "ai.a.iai.ia.i"
-    units = front_end.process(speak(line)).units
+    units = front_end.units(front_end.encode([speak(line)])).flat
     emission = np.full((1, 3, 2, len(front_end.centroids)), 1e-2, np.float32)
     np.add.at(emission, (0, truth(line, len(units)), slice(None), units), 1)
     uniform = {"first": np.full(3, 1 / 3), "next": np.full((4, 3, 3), 0.3), "last": np.full((4, 3), 0.1)}
@@ -131,6 +132,62 @@ def test_a_folder_is_named_by_path_and_bad_files_are_left_out(gan: Path, tmp_pat
     assert code == 0 and out == ""
     assert {row["id"]: row["phones"] for row in read_table(tmp_path / "hyp.tsv", ["id"])} == {"x/1": "a i a", "y/1": "i a i"}
     assert "broken.wav is left out" in err and "short.wav is left out: too short" in err and "2 of 4 files" in err
+
+
+@pytest.mark.parametrize("model", ["gan", "hmm", "warm"])
+def test_files_heard_together_are_files_heard_one_by_one(model: str, tmp_path: Path, run, request, monkeypatch) -> None:
+    """Broken files, and one in pieces, stand between good ones; the order is that of the names."""
+    lines = ["ai.a", "i.a", "bad", "...", "a" * 12 + ".i" * 80, "ia.i", "bad", "aiai"]
+    for index, line in enumerate(lines):
+        if line == "bad":
+            (tmp_path / "in" / f"{index}.wav").write_bytes(b"RIFF")
+        else:
+            save(tmp_path / "in" / f"{index}.wav", line)
+    told = {}
+    for seconds in (0.1, 3.0, 600.0):
+        monkeypatch.setattr(transcribe, "TOGETHER_SECONDS", seconds)
+        code, out, err = run(tmp_path / "in", f"model={request.getfixturevalue(model)}", f"times={tmp_path / 'times.tsv'}")
+        assert code == 0 and "2.wav is left out" in err and "6 of 8 files" in err
+        told[seconds] = out, (tmp_path / "times.tsv").read_bytes()
+    assert told[0.1] == told[3.0] == told[600.0]
+    assert [line.split("\t")[0] for line in out.splitlines()[1:]] == list("013457")
+
+
+@pytest.mark.parametrize("model", ["gan", "hmm", "warm"])
+def test_a_file_without_speech_has_no_phones(model: str, tmp_path: Path, run, request, monkeypatch) -> None:
+    """Alone, and between others."""
+    listen = FrontEnd.listen
+    monkeypatch.setattr(
+        FrontEnd, "listen", lambda self, waveform: listen(self, waveform[: len(waveform) * (waveform.std() > 0.1)])
+    )
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "2.wav", 0.01 * speak("ai.a"), RATE_HZ)
+    for expected in (["2\t"], ["1\ta i a", "2\t", "3\ti a i"]):
+        code, out, err = run(tmp_path / "in", f"model={request.getfixturevalue(model)}", f"times={tmp_path / 'times.tsv'}")
+        assert code == 0 and out.splitlines()[1:] == expected, err
+        save(tmp_path / "in" / "1.wav", "ai.a")
+        save(tmp_path / "in" / "3.wav", "i.ai")
+
+
+@pytest.mark.parametrize("model", ["hmm", "warm"])
+def test_no_segments_are_cut_where_the_model_hears_none(model: str, tmp_path: Path, run, request, monkeypatch) -> None:
+    monkeypatch.delattr(FrontEnd, "segment")
+    code, out, err = run(save(tmp_path / "1.wav", "ai.a"), f"model={request.getfixturevalue(model)}")
+    assert code == 0 and out == "id\tphones\n1\ta i a\n", err
+
+
+def test_a_file_with_a_broken_piece_is_left_out_whole(gan: Path, tmp_path: Path, run, monkeypatch) -> None:
+    save(tmp_path / "in" / "1.wav", "ai." * 60)
+    save(tmp_path / "in" / "2.wav", "ai.")
+
+    def read(path: Path, start: float, end: float) -> np.ndarray:
+        if start > 10:
+            raise WavuError("unreadable: the disk is gone")
+        return read_audio(path, start=start, end=end)
+
+    monkeypatch.setattr(transcribe, "read_audio", read)
+    code, out, err = run(tmp_path / "in", f"model={gan}")
+    assert code == 0 and out == "id\tphones\n2\ta i\n" and err.count("1.wav is left out: unreadable: the disk is gone") == 1
 
 
 def test_a_long_file_is_heard_in_pieces_and_told_as_one(gan: Path, tmp_path: Path, run) -> None:

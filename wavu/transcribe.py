@@ -8,17 +8,21 @@ below the folder. A file that cannot be read is named and left out.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from wavu.audio.files import Recording, find_audio, measured
-from wavu.audio.frontend import FrontEnd, Segmented, Utterance
+from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.audio.read import defect, read_audio
+from wavu.audio.shards import one_ahead
 from wavu.audio.vad import file_seconds
 from wavu.command import command
 from wavu.decipher.hmm import decode, unpacked
@@ -30,9 +34,22 @@ from wavu.progress import say, track
 from wavu.store import Ragged, read_tensors, write_table
 from wavu.units import HOP_SECONDS
 
-TOGETHER = 64  # pieces labelled at a time; changes no result
+TOGETHER_SECONDS = 600  # of audio heard at a time, while the next is read; changes no result
+TOGETHER = 64  # of its pieces labelled at a time by a generator
 
-Labeller = Callable[[Segmented], Ragged]  # utterances through the front end -> one phone id for each of their frames (N)
+Labeller = Callable[[Ragged], Ragged]  # encoder frames (N, D) -> one phone id for each of them (N)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A file, or a part of a long one from ``start`` seconds: its speech (T,) and where in it that was, spans (P, 2) in seconds."""
+
+    start: float
+    speech: np.ndarray
+    spans: np.ndarray
+
+
+Heard = tuple[list[str], np.ndarray]  # phones (R) and their times in seconds of the file (R, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +74,34 @@ class Recogniser:
                     raise WavuError(
                         f"the encoder gives {front_end.encoder.dim} dims, {folder} was made with {len(front_end.mean)}; was it replaced?"
                     )
-                return cls(front_end, *read(folder))
+                return cls(front_end, *read(folder, front_end))
         raise WavuError(
             f"{folder} holds no model (hmm.safetensors or generator.safetensors); model= is the output of wavu.self_train or wavu.gan_train"
         )
 
-    def transcribe(self, pieces: list[tuple[float, Utterance]]) -> Iterator[tuple[list[str], np.ndarray]]:
-        """Pieces of audio, each with its start in seconds of the file -> phones (R) and their times in the file (R, 2)."""
-        rows = [utterance for _, utterance in pieces]
-        columns = {name: [getattr(row, name) for row in rows] for name in ("frames", "units", "segments", "starts")}
-        labels = self.label(Segmented(**{name: Ragged.of(column, column[0].dtype) for name, column in columns.items()}))
-        for (start, utterance), row in zip(pieces, labels, strict=True):
+    def listen(self, recording: Recording) -> Piece | str:
+        """Read a file, or a part of it; or say why it is of no use."""
+        settings = self.front_end.settings
+        try:
+            waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        except WavuError as error:
+            return str(error)
+        reason = defect(waveform, min_seconds=settings["min_seconds"], max_clipped=1.0)
+        return reason or Piece(recording.start, *self.front_end.listen(waveform))
+
+    def transcribe(self, pieces: list[Piece]) -> Iterator[Heard]:
+        """The phones of each piece; none where there is no speech."""
+        labels = iter(self.label(self.front_end.encode([piece.speech for piece in pieces if len(piece.speech)])))
+        for piece in pieces:
+            row = next(labels) if len(piece.speech) else np.zeros(0, np.int16)
             found = runs(row, silence=len(self.phones) - 1)
             # A phone ends with its last frame, not where the next frame begins: a pause may have been cut out between them.
             edges = np.stack([found[:, 1], found[:, 2] - 1], axis=1) * HOP_SECONDS
-            times = file_seconds(edges, utterance.spans) + [0, HOP_SECONDS] + start
+            times = file_seconds(edges, piece.spans) + [0, HOP_SECONDS] + piece.start
             yield [self.phones[phone] for phone in found[:, 0]], times
 
 
-def read_generator(folder: Path) -> tuple[list[str], Labeller]:
+def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labeller]:
     """Phones and labeller of a gan_train folder: the generator's best phone of each segment.
 
     A generator that was warm-started knows segments that an HMM has cut; it cuts new ones too.
@@ -83,24 +109,29 @@ def read_generator(folder: Path) -> tuple[list[str], Labeller]:
     tensors, about = read_tensors(folder / "generator.safetensors")
     generator = Generator(torch.from_numpy(tensors["kernel"])[None], dropout=0.0)
     warm_start = folder / "warm_start"
-    cut = read_hmm(warm_start)[1] if (warm_start / "hmm.safetensors").exists() else None
+    cut = read_hmm(warm_start, front_end)[1] if (warm_start / "hmm.safetensors").exists() else None
 
-    def labeller(speech: Segmented) -> Ragged:
-        segments, starts = (speech.segments, speech.starts) if cut is None else pool_runs(speech.frames, cut(speech))[:2]
+    def segment(encoded: Ragged) -> tuple[Ragged, Ragged]:
+        if cut:
+            return pool_runs(front_end.frames(encoded), cut(encoded))[:2]
+        done = front_end.segment(encoded)
+        return done.segments, done.starts
+
+    def labeller(encoded: Ragged) -> Ragged:
+        segments, starts = segment(encoded)
         (labels,) = label(generator, segments, batch_size=TOGETHER)
-        rows = zip(labels, starts, speech.frames.lengths, strict=True)
-        return Ragged.of([per_frame(*row) for row in rows], np.int16)
+        return Ragged.of([per_frame(*row) for row in zip(labels, starts, encoded.lengths, strict=True)], np.int16)
 
     return about["phones"], labeller
 
 
-def read_hmm(folder: Path) -> tuple[list[str], Labeller]:
+def read_hmm(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labeller]:
     """Phones and labeller of a self_train folder: the Viterbi path over the acoustic units."""
     tensors, about = read_tensors(folder / "hmm.safetensors")
     model, grammar = unpacked(tensors)
 
-    def labeller(speech: Segmented) -> Ragged:
-        return decode(model, grammar, speech.units, grammar_weight=about["grammar_weight"])
+    def labeller(encoded: Ragged) -> Ragged:
+        return decode(model, grammar, front_end.units(encoded), grammar_weight=about["grammar_weight"])
 
     return about["phones"], labeller
 
@@ -126,35 +157,49 @@ def recordings_of(files: list[str]) -> list[Recording]:
     return list(found.values())
 
 
-def listen(recording: Recording, front_end: FrontEnd) -> Iterator[tuple[float, Utterance]]:
-    """A file through the front end, in pieces where it is long, each with its start in seconds.
-
-    Raises:
-        WavuError: it cannot be read, or holds nothing to hear.
-    """
-    for piece in measured(recording, max_seconds=front_end.settings["max_seconds"]):
-        waveform = read_audio(piece.path, start=piece.start, end=piece.end)
-        if reason := defect(waveform, min_seconds=front_end.settings["min_seconds"], max_clipped=1.0):
-            raise WavuError(reason)
-        yield piece.start, front_end.process(waveform)
-
-
 def heard(recordings: list[Recording], recogniser: Recogniser) -> Iterator[tuple[str, list[str], np.ndarray]]:
     """Id, phones (R) and times in seconds (R, 2) of each file that can be used; the others are named on standard error."""
     with track("transcribe", len(recordings), "files") as advance:
-        for first in range(0, len(recordings), TOGETHER):
-            pieces: list[tuple[str, float, Utterance]] = []
-            for recording in recordings[first : first + TOGETHER]:
-                try:
-                    pieces += [(recording.id, *piece) for piece in listen(recording, recogniser.front_end)]
-                except WavuError as error:
-                    say(f"warning: {recording.path} is left out: {error}")
-                advance()
-            done = recogniser.transcribe([piece[1:] for piece in pieces]) if pieces else []
-            pairs = zip(pieces, done, strict=True)
-            for name, group in groupby(pairs, key=lambda pair: pair[0][0]):
-                parts = [part for _, part in group]
-                yield name, [phone for phones, _ in parts for phone in phones], np.concatenate([times for _, times in parts])
+        for recording, parts in groupby(_pieces(recordings, recogniser), key=itemgetter(0)):
+            results = [result for _, result in parts]
+            advance()
+            reasons = [result for result in results if isinstance(result, str)]
+            if reasons:
+                say(f"warning: {recording.path} is left out: {reasons[0]}")
+            else:
+                yield (
+                    recording.id,
+                    [phone for phones, _ in results for phone in phones],
+                    np.concatenate([times for _, times in results]),
+                )
+
+
+def _pieces(recordings: list[Recording], recogniser: Recogniser) -> Iterator[tuple[Recording, Heard | str]]:
+    """The recording that each piece is of, in order, and what was heard, or why the piece is of no use."""
+
+    def listen(part: tuple[Recording, Recording]) -> tuple[Recording, Piece | str]:
+        return part[0], recogniser.listen(part[1])
+
+    with ThreadPoolExecutor() as pool:
+        batches = _batches(recordings, max_seconds=recogniser.front_end.settings["max_seconds"])
+        for batch in one_ahead(batches, partial(pool.map, listen)):
+            done = recogniser.transcribe([piece for _, piece in batch if isinstance(piece, Piece)])
+            for recording, piece in batch:
+                yield recording, next(done) if isinstance(piece, Piece) else piece
+
+
+def _batches(recordings: list[Recording], *, max_seconds: float) -> Iterator[list[tuple[Recording, Recording]]]:
+    """Recordings and the parts of each, of about ``TOGETHER_SECONDS`` together."""
+    batch, seconds = [], 0.0
+    for recording in recordings:
+        for part in measured(recording, max_seconds=max_seconds):
+            batch.append((recording, part))
+            seconds += part.seconds
+            if seconds >= TOGETHER_SECONDS:
+                yield batch
+                batch, seconds = [], 0.0
+    if batch:
+        yield batch
 
 
 def main_work(config: dict) -> None:

@@ -70,19 +70,36 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path) -> None:
         "frontend.safetensors",
     ]
     waveform = RNG.normal(0, 0.1, 16_000).astype(np.float32)
-    ours, theirs = front.process(waveform), back.process(waveform)
-    for name in ("frames", "units", "segments", "starts", "spans"):
-        assert np.array_equal(getattr(ours, name), getattr(theirs, name))
-    assert len(ours.frames) == len(ours.units) == 49 and ours.spans.tolist() == [[0.0, 1.0]]
-    assert ours.frames.shape[1] == ours.segments.shape[1] == 5 and len(ours.segments) == len(ours.starts) == round(49 * 12 / 50)
+    (kept, spans), (kept_back, spans_back) = front.listen(waveform), back.listen(waveform)
+    assert (
+        np.array_equal(kept, waveform)
+        and np.array_equal(kept_back, kept)
+        and spans.tolist() == spans_back.tolist() == [[0.0, 1.0]]
+    )
+    ours, theirs = front.segment(front.encode([kept])), back.segment(back.encode([kept]))
+    for name in ("frames", "units", "segments", "starts"):
+        assert np.array_equal(getattr(ours, name).flat, getattr(theirs, name).flat)
+    assert len(ours.frames.flat) == len(ours.units.flat) == 49 and ours.segments.lengths.tolist() == [round(49 * 12 / 50)]
+    assert ours.frames.flat.shape[1] == ours.segments.flat.shape[1] == 5
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)
 def test_no_speech_is_no_frames(segment: str) -> None:
     webrtc = {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.0}
-    utterance = fit(segment, webrtc).process(np.zeros(16_000, np.float32))
-    assert utterance.frames.shape == utterance.segments.shape == (0, 5)
-    assert len(utterance.units) == len(utterance.starts) == 0 and utterance.spans.shape == (0, 2)
+    front = fit(segment, webrtc)
+    kept, spans = front.listen(np.zeros(16_000, np.float32))
+    assert len(kept) == 0 and spans.shape == (0, 2)
+    encoded = front.encode([])
+    done = front.segment(encoded)
+    assert encoded.flat.shape == (0, 78) and done.frames.flat.shape == done.segments.flat.shape == (0, 5)
+    assert len(done.units) == len(done.starts) == len(front.units(encoded)) == len(front.frames(encoded)) == 0
+
+
+def test_what_a_model_asks_for_is_what_shards_hold() -> None:
+    front, encoded = fit(), Ragged.of(ROWS, np.float32)
+    done = front.segment(encoded)
+    for ours, theirs in ((front.units(encoded), done.units), (front.frames(encoded), done.frames)):
+        assert np.array_equal(ours.flat, theirs.flat) and np.array_equal(ours.offsets, theirs.offsets)
 
 
 def test_too_little_speech_is_none() -> None:

@@ -7,7 +7,7 @@ import soundfile
 
 from wavu.audio.encoder import Mfcc
 from wavu.audio.files import Recording
-from wavu.audio.shards import Encoded, _one_ahead, encode_audio, slice_frames
+from wavu.audio.shards import Encoded, encode_audio, one_ahead, slice_frames
 from wavu.store import Ragged
 
 LIMITS = {"vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0}, "min_seconds": 0.3, "max_clipped": 0.05}
@@ -58,6 +58,6 @@ def test_the_next_shard_is_begun_before_the_last_is_done() -> None:
         begun.append(shard[0])
         return shard
 
-    for number, results in enumerate(_one_ahead([[0], [1], [2]], start)):
+    for number, results in enumerate(one_ahead([[0], [1], [2]], start)):
         assert results == [number] and begun == list(range(min(number + 2, 3)))
-    assert not list(_one_ahead([], start))
+    assert not list(one_ahead([], start))

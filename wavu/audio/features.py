@@ -33,8 +33,7 @@ def mfcc(waveform: Tensor | np.ndarray) -> Tensor:
     brought to mean 0 and variance 1 over the utterance.
     """
     cepstra = _cepstra(torch.as_tensor(waveform, dtype=torch.float32))
-    slope = torch.arange(-2.0, 3.0) / 10
-    curve = torch.conv1d(F.pad(slope, (4, 4))[None, None], slope.flip(0)[None, None])[0, 0]
+    slope, curve = _deltas()
     frames = torch.cat([cepstra, _filter(cepstra, slope), _filter(cepstra, curve)], dim=-1)  # (..., 10 ms frames, 39)
     deviation, mean = torch.std_mean(frames, dim=-2, correction=0, keepdim=True)
     frames = (frames - mean) / deviation.clamp(min=1e-5)
@@ -48,7 +47,8 @@ def _cepstra(waveform: Tensor) -> Tensor:
     frames = frames - frames.mean(dim=-1, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     window, mel, cosine = _matrices()
-    power = torch.fft.rfft((frames - PREEMPHASIS * before) * window, n=FFT).abs().square()
+    spectrum = torch.fft.rfft((frames - PREEMPHASIS * before) * window, n=FFT)
+    power = spectrum.real.square() + spectrum.imag.square()
     return (power @ mel).clamp(min=MEL_FLOOR).log() @ cosine
 
 
@@ -58,6 +58,13 @@ def _filter(frames: Tensor, taps: Tensor) -> Tensor:
     n = frames.shape[-2]
     index = torch.arange(-reach, n + reach).clamp(0, n - 1)
     return frames[..., index, :].unfold(-2, len(taps), 1) @ taps
+
+
+@cache
+def _deltas() -> tuple[Tensor, Tensor]:
+    """Taps of delta (5,) and of delta-delta (9,), its own convolution."""
+    slope = torch.arange(-2.0, 3.0) / 10
+    return slope, torch.conv1d(F.pad(slope, (4, 4))[None, None], slope.flip(0)[None, None])[0, 0]
 
 
 @cache

@@ -27,21 +27,6 @@ class Segmented:
 
 
 @dataclass(frozen=True, eq=False)
-class Utterance:
-    """One utterance after the front end.
-
-    frames (N, d) float16, units (N,) int16, segments (S, d) float16, starts (S,) int32 first frame of each segment, spans
-    (P, 2) float32 seconds of the waveform that are speech; N and S are 0 where there is none.
-    """
-
-    frames: np.ndarray
-    units: np.ndarray
-    segments: np.ndarray
-    starts: np.ndarray
-    spans: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class FrontEnd:
     """VAD, encoder, k-means, PCA and segmentation, fitted.
 
@@ -80,14 +65,33 @@ class FrontEnd:
         """The encoder, loaded when first asked for."""
         return load_encoder(**self.settings["encoder"])
 
+    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The speech in one waveform (T,) at 16 kHz, cut out, and its spans, as :func:`speech_of`."""
+        return speech_of(waveform, vad=self.settings["vad"], min_seconds=self.settings["min_seconds"])
+
+    def encode(self, speech: list[np.ndarray]) -> Ragged:
+        """Speech (T,) of utterances, as :meth:`listen` cuts it out, none of them empty -> their encoder frames (N, D).
+
+        Raises:
+            WavuError: the encoder cannot be loaded.
+        """
+        return joined(self.encoder.encode(speech), len(self.mean))
+
+    def units(self, encoded: Ragged) -> Ragged:
+        """The unit of each encoder frame (N, D): (N) int16."""
+        return Ragged(assign(encoded.flat, self.centroids), encoded.offsets)
+
+    def frames(self, encoded: Ragged) -> Ragged:
+        """Encoder frames (N, D) after PCA: (N, d) float16."""
+        return Ragged(project(encoded.flat, self.mean, self.directions).astype(np.float16), encoded.offsets)
+
     def segment(self, encoded: Ragged) -> Segmented:
         """Encoder frames (N, D) of many non-empty utterances -> their frames, units and segments."""
         offsets = encoded.offsets
-        units = assign(encoded.flat, self.centroids)
-        frames = project(encoded.flat, self.mean, self.directions)
+        units, frames = self.units(encoded), project(encoded.flat, self.mean, self.directions)
         settings = dict(self.settings["segment"])
         pooled_in_pairs = settings.pop("pair_pool")
-        starts = segment_starts(units, frames, offsets, **settings)
+        starts = segment_starts(units.flat, frames, offsets, **settings)
         segments, edges = mean_pool(frames, starts), np.searchsorted(starts, offsets)
         if pooled_in_pairs:
             pairs = pair_starts(edges)
@@ -95,21 +99,10 @@ class FrontEnd:
         starts = starts - np.repeat(offsets[:-1], np.diff(edges))
         return Segmented(
             frames=Ragged(frames.astype(np.float16), offsets),
-            units=Ragged(units, offsets),
+            units=units,
             segments=Ragged(segments.astype(np.float16), edges),
             starts=Ragged(starts.astype(np.int32), edges),
         )
-
-    def process(self, waveform: np.ndarray) -> Utterance:
-        """One waveform (T,) at 16 kHz through everything.
-
-        Raises:
-            WavuError: the encoder cannot be loaded.
-        """
-        speech, spans = speech_of(waveform, vad=self.settings["vad"], min_seconds=self.settings["min_seconds"])
-        rows = self.encoder.encode([speech]) if len(speech) else []
-        done = self.segment(joined(rows, len(self.mean)))
-        return Utterance(done.frames.flat, done.units.flat, done.segments.flat, done.starts.flat, spans)
 
 
 def speech_of(waveform: np.ndarray, *, vad: dict, min_seconds: float) -> tuple[np.ndarray, np.ndarray]:

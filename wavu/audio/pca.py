@@ -1,11 +1,12 @@
 """Fewer dims of a frame: PCA without whitening."""
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 
 def fit_pca(frames: np.ndarray, *, dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean (D,) and the first ``dim`` principal directions (D, d) of frames (N, D), both float32."""
+    from sklearn.decomposition import PCA  # here, because it takes a second or two that new audio need not wait for
+
     pca = PCA(dim, svd_solver="covariance_eigh").fit(frames)
     return pca.mean_.astype(np.float32), np.ascontiguousarray(pca.components_.T, np.float32)
 

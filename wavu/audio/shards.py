@@ -48,7 +48,7 @@ def encode_audio(
     """Shards of recordings, encoded. The next shard is read and cut while one is encoded."""
     listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
     with ThreadPoolExecutor() as pool:
-        for heard in _one_ahead(shards, lambda shard: pool.map(listen, shard)):
+        for heard in one_ahead(shards, lambda shard: pool.map(listen, shard)):
             kept = [row for row in heard if not isinstance(row, dict)]
             frames = encoder.encode([speech for _, speech, _ in kept])
             yield Encoded(
@@ -57,6 +57,16 @@ def encode_audio(
                 frames=joined(frames, encoder.dim),
                 spans=_spans([spans for _, _, spans in kept]),
             )
+
+
+def one_ahead(batches: Iterable[list], start: Callable[[list], Iterable]) -> Iterator[list]:
+    """What ``start`` makes of each batch, that of the next already under way."""
+    batches = iter(batches)
+    waiting = [start(batch) for batch in islice(batches, 1)]
+    while waiting:
+        results = waiting.pop()
+        waiting = [start(batch) for batch in islice(batches, 1)]
+        yield list(results)
 
 
 def slice_frames(shards: Iterable[list[Recording]], *, recordings: list[Recording], frames: Ragged) -> Iterator[Encoded]:
@@ -97,16 +107,6 @@ def _listen(
     if not len(speech):
         return {"path": path, "reason": f"less than {min_seconds:g} s of speech"}
     return replace(recording, end=round(recording.start + seconds(len(waveform)), 4)), speech, spans + np.float32(recording.start)
-
-
-def _one_ahead(shards: Iterable[list[Recording]], start: Callable[[list[Recording]], Iterable]) -> Iterator[list]:
-    """Results of each shard, those of the next already under way."""
-    shards = iter(shards)
-    waiting = [start(shard) for shard in islice(shards, 1)]
-    while waiting:
-        results = waiting.pop()
-        waiting = [start(shard) for shard in islice(shards, 1)]
-        yield list(results)
 
 
 def _row(recording: Recording) -> dict:
