@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin
 from transformers import AutoModel, HubertConfig, Wav2Vec2Config, Wav2Vec2FeatureExtractor, WavLMConfig
 
 from wavu import prepare_audio
+from wavu.audio.features import cepstra
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
-from wavu.store import Ragged, Speech, read_json, read_table
+from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json
 
 SMALL = ("kmeans.clusters=8", "vad=none")
 ARRAYS = ("frames", "units", "segments", "starts", "spans")
@@ -106,6 +109,37 @@ def test_shards_and_sample_sizes_do_not_lose_or_change_anyone(corpus: Path, tmp_
     assert whole.ids == few.ids and np.array_equal(whole.frames.offsets, few.frames.offsets)
 
 
+@pytest.mark.parametrize("vad", ["none", "webrtc"])
+def test_targets_are_clusters_of_the_mfcc_beside_each_frame(vad: str, corpus: Path, tmp_path: Path, run) -> None:
+    """Against scikit-learn, from the recordings alone; only some of the shards lie in the sample."""
+    out_dir = tmp_path / "out"
+    settings = (f"vad={vad}", "kmeans.clusters=8", "targets.clusters=16", "shard_minutes=0.05", "sample.hours=0.002")
+    code, told = run(f"audio_dir={corpus}", f"out_dir={out_dir}", *settings)
+    assert code == 0 and "8 units, 16 targets" in told
+    speech, front = Speech.read(out_dir), FrontEnd.read(out_dir / "frontend")
+    assert speech.n_targets == 16 and speech.targets.flat.dtype == np.int16
+    assert np.array_equal(speech.targets.offsets, speech.frames.offsets)
+    kept = [front.listen(read_audio(corpus / f"{name}.wav"))[0] for name in speech.ids]
+    rows = [cepstra(waveform).numpy()[::2][:n] for waveform, n in zip(kept, speech.frames.lengths, strict=True)]
+    assert np.array_equal(pairwise_distances_argmin(np.concatenate(rows), front.target_centroids), speech.targets.flat)
+    frames = np.concatenate(rows)
+    distortion = np.square(frames - front.target_centroids[speech.targets.flat]).sum()
+    assert distortion < 1.2 * KMeans(16, n_init=3, random_state=0).fit(frames).inertia_
+
+
+def test_folders_without_targets_are_as_they_were_before_there_were_any(corpus: Path, tmp_path: Path, run) -> None:
+    arguments = (f"audio_dir={corpus}", f"out_dir={tmp_path / 'out'}", *SMALL)
+    assert run(*arguments)[0] == 0
+    shard, record = tmp_path / "out" / "shards" / "00000", read_json(tmp_path / "out" / "stage.json")
+    arrays_there = {f"{name}{ending}" for name in ARRAYS for ending in (".npy", ".offsets.npy")}
+    assert {path.name for path in shard.iterdir()} == arrays_there | {"rows.json"} and "targets" not in record["counts"]
+    assert set(read_tensors(tmp_path / "out" / "frontend" / "frontend.safetensors")[0]) == {"centroids", "mean", "directions"}
+    del record["config"]["targets"]
+    write_json(tmp_path / "out" / "stage.json", record)
+    assert "is complete" in run(*arguments)[1]
+    assert "targets.clusters: None -> 8" in run(*arguments, "targets.clusters=8")[1]
+
+
 FAMILIES = {
     "wav2vec2": Wav2Vec2Config(feat_extract_norm="layer", do_stable_layer_norm=True),
     "hubert": HubertConfig(feat_extract_norm="group"),
@@ -192,8 +226,12 @@ def test_files_of_no_use_are_skipped_with_their_reasons(corpus: Path, tmp_path: 
         (("audio_dir={corpus}", "encoder=mfc"), "did you mean 'mfcc'"),
         (("audio_dir={corpus}", "encoder=no/model"), "cannot load the encoder no/model"),
         (("audio_dir={corpus}", "encoder=wav2vec2_large_lv60"), "cannot load the encoder facebook/wav2vec2-large-lv60"),
-        (("audio_dir={corpus}", "kmeans.clusters=10_000"), "cannot make kmeans.clusters=10000"),
+        (("audio_dir={corpus}", "kmeans.clusters=10_000"), "cannot make 10000 clusters"),
         (("audio_dir={corpus}", "encoder=precomputed", "encoder.folder=x"), "leave out audio_dir="),
+        (("audio_dir={corpus}", "targets.clusters=1"), "targets.clusters=1 must be a number from 2"),
+        (("audio_dir={corpus}", "targets.clusters=many"), "targets.clusters=many must be a number from 2"),
+        (("audio_dir={corpus}", "targets.clusters=10_000"), "cannot make 10000 clusters"),
+        (("encoder=precomputed", "encoder.folder=x", "targets.clusters=64"), "encoder=precomputed brings no audio"),
         (("audio_dir={bad}",), "none of the recordings is of use: unreadable"),
     ],
 )
@@ -251,9 +289,9 @@ prepare_audio.main()
 
 def test_a_kill_in_the_middle_leaves_no_trace(corpus: Path, tmp_path: Path, run) -> None:
     """Killed before a file of the sample is there, killed again before one of the rest is: every byte as if nothing had happened."""
-    settings = (f"audio_dir={corpus}", "shard_minutes=0.05", "sample.hours=0.003", *SMALL)
+    settings = (f"audio_dir={corpus}", "shard_minutes=0.05", "sample.hours=0.003", "targets.clusters=16", *SMALL)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for files, landmark in ((10, "encoded/00001"), (80, "shards/00005")):
+    for files, landmark in ((10, "encoded/00001"), (99, "shards/00005")):
         program = [sys.executable, "-c", KILLED.format(files=files), f"out_dir={killed}", *settings]
         assert subprocess.run(program, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
         assert (killed / landmark).exists() and not (killed / landmark / "rows.json").exists()

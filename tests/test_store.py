@@ -204,6 +204,15 @@ def test_speech_joins_its_shards_in_order(speech_folder: Path) -> None:
     assert speech.units[1].tolist() == [0, 1, 2, 0, 1, 2] and speech.starts[1].tolist() == [0, 2]
 
 
+def test_speech_has_targets_where_prepare_audio_was_asked_for_them(speech_folder: Path) -> None:
+    assert Speech.read(speech_folder).targets is None and Speech.read(speech_folder).n_targets == 0
+    for shard, n_frames in enumerate((4, 6)):
+        Ragged.of([np.arange(n_frames)], np.int16).write(speech_folder / "shards" / f"{shard:05d}", "targets")
+    write_json(speech_folder / "stage.json", {"command": "prepare_audio", "counts": {"clusters": 3, "targets": 7}})
+    speech = Speech.read(speech_folder)
+    assert speech.n_targets == 7 and [row.tolist() for row in speech.targets] == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
+
+
 def test_text_spells_its_words(text_folder: Path) -> None:
     text = Text.read(text_folder)
     assert text.phones[-1] == store.SILENCE and text.words == ["tak", "ki", "o"]
@@ -212,7 +221,7 @@ def test_text_spells_its_words(text_folder: Path) -> None:
 
 
 def test_nothing_that_trains_can_hold_a_transcript() -> None:
-    assert set(Speech.__dataclass_fields__) == {"ids", "frames", "units", "segments", "starts", "n_units"}
+    assert set(Speech.__dataclass_fields__) == {"ids", "frames", "units", "segments", "starts", "n_units", "targets", "n_targets"}
 
 
 def test_swapped_unfinished_and_missing_folders_are_told_apart(text_folder: Path, tmp_path: Path) -> None:

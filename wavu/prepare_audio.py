@@ -2,12 +2,13 @@
 
     python -m wavu.prepare_audio audio_dir=recordings out_dir=runs/audio
     python -m wavu.prepare_audio audio_dir=recordings out_dir=runs/audio encoder=wav2vec2_large_lv60 segment=ward
-    python -m wavu.prepare_audio manifest=list.tsv out_dir=runs/audio encoder=models/my_hubert encoder.layer=9
+    python -m wavu.prepare_audio manifest=list.tsv out_dir=runs/audio encoder=models/my_hubert encoder.layer=9 targets.clusters=64
 
 What is not speech is cut out, a frozen encoder gives one frame per 20 ms, k-means and PCA are fitted to a sample of the frames, and
 frames are pooled to segments. Every recording is encoded once, shard by shard: killed in the middle, the same command goes on where
 it stopped. Files that are of no use are listed in skipped.tsv with the reason. encoder= is one of the choices below, the folder of a
-Hugging Face model, or its name on the hub.
+Hugging Face model, or its name on the hub. targets.clusters= adds the cluster of the MFCC beside each frame, which the generator of
+wav2vec-U 2.0 also learns to guess.
 """
 
 import shutil
@@ -50,7 +51,7 @@ def main_work(config: dict) -> None:
         speech_spans(np.zeros(RATE_HZ, np.float32), **config["vad"])  # a missing detector shows here, not in an hour
         encoder = load_encoder(**config["encoder"])
         limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
-        dim, encode = encoder.dim, partial(encode_audio, encoder=encoder, **limits)
+        dim, encode = encoder.dim, partial(encode_audio, encoder=encoder, with_cepstra=_wants_targets(config), **limits)
     output_dim = _output_dim(config["pca"]["dim"], dim)
     with stage.run() as counts:
         shards = _shards(recordings, config)
@@ -67,10 +68,22 @@ def _recordings(config: dict) -> tuple[list[Recording], Ragged | None]:
     if config["encoder"]["kind"] == "precomputed":
         if given:
             raise WavuError(f"encoder=precomputed brings its own list of recordings; leave out {given[0]}=")
+        if _wants_targets(config):
+            raise WavuError(
+                "encoder=precomputed brings no audio, of whose MFCC targets are clusters; leave out targets.clusters="
+            )
         return read_precomputed(Path(config["encoder"]["folder"]), config["encoder"]["split"])
     if len(given) != 1:
         raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
     return (find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))), None
+
+
+def _wants_targets(config: dict) -> bool:
+    """Whether clusters of MFCC are asked for."""
+    clusters = config["targets"]["clusters"]
+    if clusters and (not isinstance(clusters, int) or clusters < 2):
+        raise WavuError(f"targets.clusters={clusters} must be a number from 2, such as 64, or null for no targets")
+    return bool(clusters)
 
 
 def _fingerprints(recordings: list[Recording], encoder: dict) -> dict[str, str]:
@@ -130,9 +143,8 @@ def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, 
 
 
 def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
-    """K-means and PCA fitted to frames drawn from the sample's shards."""
-    flats = [Encoded.read(folder).frames.flat for folder in sample]
-    frames = _draw(flats, config["sample"]["frames"], np.random.default_rng(config["seed"]))
+    """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
+    frames = _draw([Encoded.read(folder).frames.flat for folder in sample], config["sample"]["frames"], config["seed"])
     if not len(frames):
         reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
@@ -140,13 +152,17 @@ def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
     model = config["encoder"].get("model")
     if model and Path(model).is_dir():  # so that the folder is found from any other
         settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
-    return FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"])
+    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"])
+    if not _wants_targets(config):
+        return front
+    cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], config["sample"]["frames"], config["seed"])
+    return front.with_targets(cepstra, kmeans=config["kmeans"] | config["targets"], seed=config["seed"])
 
 
-def _draw(flats: list[np.ndarray], n: int, generator: np.random.Generator) -> np.ndarray:
-    """At most ``n`` frames (n, D), drawn evenly from all arrays (N, D) together."""
+def _draw(flats: list[np.ndarray], n: int, seed: int) -> np.ndarray:
+    """At most ``n`` rows (n, D), drawn evenly from all arrays (N, D) together."""
     edges = np.cumsum([0, *map(len, flats)])
-    rows = np.sort(generator.choice(edges[-1], min(n, edges[-1]), replace=False))
+    rows = np.sort(np.random.default_rng(seed).choice(edges[-1], min(n, edges[-1]), replace=False))
     inside = [rows[slice(*np.searchsorted(rows, edges[part : part + 2]))] - edges[part] for part in range(len(flats))]
     return np.concatenate([flat[chosen] for flat, chosen in zip(flats, inside, strict=True)])
 
@@ -166,7 +182,11 @@ def _finish(shards: list[list[Recording]], encode: Encode, front: FrontEnd, keep
             "starts": done.starts,
             "spans": encoded.spans,
         }
-        for name, array in (arrays | ({"encoded": encoded.frames} if keep_frames else {})).items():
+        if keep_frames:
+            arrays["encoded"] = encoded.frames
+        if encoded.cepstra is not None:
+            arrays["targets"] = front.targets(encoded.cepstra)
+        for name, array in arrays.items():
             array.write(folder, name)
         lengths = zip(encoded.kept, done.frames.lengths.tolist(), done.segments.lengths.tolist(), strict=True)
         kept = [row | {"shard": shard, "frames": frames, "segments": segments} for row, frames, segments in lengths]
@@ -199,14 +219,15 @@ def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
         "clusters": len(front.centroids),
         "dim": front.directions.shape[1],
         "segments_per_second": round(segments / speech, 2),
-    }
+    } | ({} if front.target_centroids is None else {"targets": len(front.target_centroids)})
 
 
 def _in_words(counts: dict, out_dir: Path) -> str:
     """The outcome as one line."""
+    targets = f", {counts['targets']} targets" if "targets" in counts else ""
     return (
         f"{out_dir}: {counts['utterances']:,} utterances, {duration_words(counts['audio_seconds'])} of audio, "
-        f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units, "
+        f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units{targets}, "
         f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped"
     )
 

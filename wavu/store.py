@@ -223,6 +223,7 @@ class Speech:
     segments: (S, d) float16 mean of the frames of each phone-like segment.
     starts: (S,) int32 first frame of each segment, counted from the utterance's first kept frame.
     n_units: K.
+    targets: (N,) int16 k-means cluster of the MFCC beside each frame, n_targets of them, where prepare_audio was asked for them.
     """
 
     ids: list[str]
@@ -231,18 +232,18 @@ class Speech:
     segments: Ragged
     starts: Ragged
     n_units: int
+    targets: Ragged | None = None
+    n_targets: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> "Speech":
         """Open the output folder of ``prepare_audio``."""
-        record = finished(folder, "prepare_audio")
+        counts = finished(folder, "prepare_audio")["counts"]
+        names = ["frames", "units", "segments", "starts"] + ["targets"] * ("targets" in counts)
         shards = sorted((folder / "shards").iterdir())
-        arrays = {
-            name: Ragged.join([Ragged.read(shard, name) for shard in shards])
-            for name in ("frames", "units", "segments", "starts")
-        }
+        arrays = {name: Ragged.join([Ragged.read(shard, name) for shard in shards]) for name in names}
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
-        return cls(ids, **arrays, n_units=int(record["counts"]["clusters"]))
+        return cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
 
 
 SILENCE = "<SIL>"

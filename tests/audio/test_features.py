@@ -6,7 +6,7 @@ import torch
 from scipy.fft import dct
 
 from wavu.audio import features
-from wavu.audio.features import MFCC_DIM, _cepstra, mfcc
+from wavu.audio.features import CEPSTRUM_DIM, MFCC_DIM, _cepstra, cepstra, mfcc
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 
@@ -63,6 +63,11 @@ def test_frames_are_normalised_cepstra_with_slope_and_curve_in_pairs() -> None:
     unpaired = ours.reshape(-1, 39)
     scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     assert np.abs(unpaired - scaled[: len(unpaired)]).max() < 2e-3
+    assert np.abs(cepstra(NOISE).numpy() - scaled).max() < 2e-3
+
+
+def test_one_window_is_one_cepstrum() -> None:
+    assert cepstra(NOISE[:400]).shape == (1, CEPSTRUM_DIM) and not cepstra(NOISE[:400]).any()
 
 
 @pytest.mark.parametrize("n", [560, 640, 960, 16_000, 15_999])

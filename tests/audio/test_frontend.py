@@ -65,6 +65,7 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path) -> None:
     front = fit()
     front.write(tmp_path)
     back = FrontEnd.read(tmp_path)
+    assert back.target_centroids is None
     assert back.settings == front.settings and sorted(path.name for path in tmp_path.iterdir()) == [
         "frontend.json",
         "frontend.safetensors",
@@ -81,6 +82,20 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path) -> None:
         assert np.array_equal(getattr(ours, name).flat, getattr(theirs, name).flat)
     assert len(ours.frames.flat) == len(ours.units.flat) == 49 and ours.segments.lengths.tolist() == [round(49 * 12 / 50)]
     assert ours.frames.flat.shape[1] == ours.segments.flat.shape[1] == 5
+
+
+def test_targets_are_the_nearest_of_learned_clusters(tmp_path: Path) -> None:
+    """Three clouds, found again, also from disk."""
+    clouds = np.repeat(10 * np.eye(3, 39), 50, axis=0)
+    cepstra = (clouds + RNG.normal(0, 0.1, clouds.shape)).astype(np.float32)
+    front = fit().with_targets(cepstra, kmeans={"clusters": 3, "iterations": 20, "restarts": 5}, seed=0)
+    front.write(tmp_path)
+    rows = [cepstra[[0, 149, 1]], cepstra[[60, 70]]]
+    for one in (front, FrontEnd.read(tmp_path)):
+        found = one.targets(Ragged.of(rows, np.float32))
+        a, b, c, d, e = found.flat.tolist()
+        assert found.flat.dtype == np.int16 and found.lengths.tolist() == [3, 2]
+        assert a == c and d == e and len({a, b, d}) == 3
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)

@@ -35,7 +35,7 @@ def test_a_unit_is_the_nearest_centroid_whatever_lies_beside_it(monkeypatch) -> 
 
 
 def test_fewer_frames_than_clusters_is_told() -> None:
-    with pytest.raises(WavuError, match="4 frames of speech cannot make kmeans.clusters=5"):
+    with pytest.raises(WavuError, match="4 frames of speech cannot make 5 clusters"):
         fit_kmeans(FRAMES[:4], **SETTINGS, seed=0)
 
 

@@ -3,14 +3,23 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from wavu.audio.encoder import Mfcc
+from wavu.audio.features import cepstra
 from wavu.audio.files import Recording
+from wavu.audio.frontend import speech_of
+from wavu.audio.read import read_audio
 from wavu.audio.shards import Encoded, encode_audio, one_ahead, slice_frames
 from wavu.store import Ragged
 
-LIMITS = {"vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0}, "min_seconds": 0.3, "max_clipped": 0.05}
+LIMITS = {
+    "vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0},
+    "min_seconds": 0.3,
+    "max_clipped": 0.05,
+    "with_cepstra": False,
+}
 
 
 def noise(path: Path, seconds: float) -> Path:
@@ -41,6 +50,37 @@ def test_a_shard_comes_back_from_disk(tmp_path: Path) -> None:
     encoded.write(tmp_path / "shard")
     back = Encoded.read(tmp_path / "shard")
     assert back.kept == encoded.kept and np.array_equal(back.frames.flat, encoded.frames.flat)
+
+
+class Eager(Mfcc):
+    """An encoder with three frames too many."""
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        return [np.pad(frames, ((0, 3), (0, 0))) for frames in super().encode(waveforms)]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.01, 0.995, 0.3])
+@pytest.mark.parametrize("encoder", [Mfcc(), Eager()])
+def test_beside_each_frame_lies_the_cepstrum_of_its_time(encoder: Mfcc, seconds: float, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"RIFFxxxx")
+    shards = [[Recording("a", noise(tmp_path / "a.wav", seconds), 0.0, seconds)], [Recording("bad", tmp_path / "bad.wav")]]
+    one, none = encode_audio(shards, encoder=encoder, **LIMITS | {"with_cepstra": True})
+    speech, _ = speech_of(read_audio(tmp_path / "a.wav"), vad=LIMITS["vad"], min_seconds=0.3)
+    rows = cepstra(speech).numpy()
+    assert one.cepstra.offsets.tolist() == one.frames.offsets.tolist()
+    truth = [rows[min(2 * frame, len(rows) - 1)].tolist() for frame in range(len(one.frames.flat))]
+    assert one.cepstra.flat.tolist() == truth
+    assert none.cepstra.flat.shape == (0, 39)
+    for name, encoded in {"one": one, "none": none}.items():
+        encoded.write(tmp_path / name)
+        back = Encoded.read(tmp_path / name).cepstra
+        assert np.array_equal(back.flat, encoded.cepstra.flat) and np.array_equal(back.offsets, encoded.cepstra.offsets)
+
+
+def test_cepstra_that_nobody_wants_are_not_there(tmp_path: Path) -> None:
+    (encoded,) = encode_audio([[Recording("a", noise(tmp_path / "a.wav", 1.0), 0.0, 1.0)]], encoder=Mfcc(), **LIMITS)
+    encoded.write(tmp_path / "shard")
+    assert encoded.cepstra is None and Encoded.read(tmp_path / "shard").cepstra is None
 
 
 def test_finished_frames_are_sliced_and_bad_ones_named() -> None:

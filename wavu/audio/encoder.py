@@ -37,13 +37,7 @@ class Mfcc:
 
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,) -> frames (N, 78) float32."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # an utterance is too short to be shared between cores
-        try:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                return [frames.numpy() for frames in pool.map(mfcc, waveforms)]
-        finally:
-            torch.set_num_threads(threads)
+        return on_all_cores(mfcc, waveforms)
 
 
 class HuggingFace:
@@ -106,6 +100,17 @@ class HuggingFace:
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
             n = (n - kernel) // stride + 1
         return n
+
+
+def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.ndarray]) -> list[np.ndarray]:
+    """Features (C, D) of each waveform (T,)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # an utterance is too short to be shared between cores
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return [rows.numpy() for rows in pool.map(features, waveforms)]
+    finally:
+        torch.set_num_threads(threads)
 
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {"mfcc": Mfcc, "huggingface": HuggingFace}

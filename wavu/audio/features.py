@@ -1,4 +1,4 @@
-"""Frozen encoders: a waveform in, one vector per 20 ms out."""
+"""MFCC: a waveform in, one vector per 10 ms or, two in one, per 20 ms out."""
 
 from functools import cache
 
@@ -22,23 +22,32 @@ PCM_SCALE = 32768.0
 # Energy that noise of one 16-bit step leaves in a filter, which is what Kaldi's dither adds. Without a floor the digital
 # silence of synthetic speech lies near log(0) and takes up most of the variance.
 MEL_FLOOR = 100.0
-MFCC_DIM = 2 * 3 * CEPSTRA
+CEPSTRUM_DIM = 3 * CEPSTRA  # with delta and delta-delta
+MFCC_DIM = 2 * CEPSTRUM_DIM
 
 
 def mfcc(waveform: Tensor | np.ndarray) -> Tensor:
-    """MFCC, delta and delta-delta, normalised per utterance, two frames of 10 ms stacked to one of 20 ms.
+    """Two frames of :func:`cepstra`, of 10 ms, stacked to one of 20 ms.
 
     waveform (T,) or (B, T) at 16 kHz, T at least 560 -> (N, 78) or (B, N, 78), where N = ((T - 400) // 160 + 1) // 2.
+    """
+    frames = cepstra(waveform)
+    n = frames.shape[-2] // 2
+    return frames[..., : 2 * n, :].reshape(*frames.shape[:-2], n, MFCC_DIM)
+
+
+def cepstra(waveform: Tensor | np.ndarray) -> Tensor:
+    """13 MFCC, delta and delta-delta every 10 ms, normalised per utterance.
+
+    waveform (T,) or (B, T) at 16 kHz, T at least 400 -> (C, 39) or (B, C, 39), where C = (T - 400) // 160 + 1.
     As Kaldi's ``compute-mfcc-feats`` and ``add-deltas`` (Povey et al. 2011) without dither; then each of the 39 dims is
     brought to mean 0 and variance 1 over the utterance.
     """
-    cepstra = _cepstra(torch.as_tensor(waveform, dtype=torch.float32))
+    still = _cepstra(torch.as_tensor(waveform, dtype=torch.float32))
     slope, curve = _deltas()
-    frames = torch.cat([cepstra, _filter(cepstra, slope), _filter(cepstra, curve)], dim=-1)  # (..., 10 ms frames, 39)
+    frames = torch.cat([still, _filter(still, slope), _filter(still, curve)], dim=-1)
     deviation, mean = torch.std_mean(frames, dim=-2, correction=0, keepdim=True)
-    frames = (frames - mean) / deviation.clamp(min=1e-5)
-    n = frames.shape[-2] // 2
-    return frames[..., : 2 * n, :].reshape(*frames.shape[:-2], n, MFCC_DIM)
+    return (frames - mean) / deviation.clamp(min=1e-5)
 
 
 def _cepstra(waveform: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """All that turns a waveform into frames, units and segments: what ``prepare_audio`` learns and what new audio goes through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,12 +32,14 @@ class FrontEnd:
 
     settings: ``vad``, ``encoder``, ``segment``: the blocks of the YAML; ``min_seconds``, ``max_seconds`` of an utterance.
     centroids (K, D): of the encoder's frames, the very ones that PCA sees. mean (D,), directions (D, d): of the PCA.
+    target_centroids (K', 39): of MFCC, where targets are wanted.
     """
 
     settings: dict
     centroids: np.ndarray
     mean: np.ndarray
     directions: np.ndarray
+    target_centroids: np.ndarray | None = None
 
     @classmethod
     def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int) -> "FrontEnd":
@@ -47,6 +49,10 @@ class FrontEnd:
         """
         centroids = fit_kmeans(frames, **kmeans, seed=seed)
         return cls(settings, centroids, *fit_pca(frames, dim=dim))
+
+    def with_targets(self, cepstra: np.ndarray, *, kmeans: dict, seed: int) -> "FrontEnd":
+        """The same front end, with the clusters of targets learned from a sample of MFCC (N, 39)."""
+        return replace(self, target_centroids=fit_kmeans(cepstra, **kmeans, seed=seed))
 
     @classmethod
     def read(cls, folder: Path) -> "FrontEnd":
@@ -58,6 +64,8 @@ class FrontEnd:
         """Write ``frontend.json`` and, last, ``frontend.safetensors``."""
         write_json(folder / "frontend.json", self.settings)
         tensors = {"centroids": self.centroids, "mean": self.mean, "directions": self.directions}
+        if self.target_centroids is not None:
+            tensors["target_centroids"] = self.target_centroids
         write_tensors(folder / "frontend.safetensors", tensors, {})
 
     @cached_property
@@ -84,6 +92,14 @@ class FrontEnd:
     def frames(self, encoded: Ragged) -> Ragged:
         """Encoder frames (N, D) after PCA: (N, d) float16."""
         return Ragged(project(encoded.flat, self.mean, self.directions).astype(np.float16), encoded.offsets)
+
+    def targets(self, cepstra: Ragged) -> Ragged:
+        """The cluster of the MFCC (N, 39) at the time of each frame: (N) int16.
+
+        What the generator of wav2vec-U 2.0 also guesses (Liu et al. 2022), whatever the encoder. The original's script never
+        trained this k-means.
+        """
+        return Ragged(assign(cepstra.flat, self.target_centroids), cepstra.offsets)
 
     def segment(self, encoded: Ragged) -> Segmented:
         """Encoder frames (N, D) of many non-empty utterances -> their frames, units and segments."""

@@ -19,7 +19,7 @@ def fit_kmeans(frames: np.ndarray, *, clusters: int, iterations: int, restarts: 
     n, dim = frames.shape
     if n < clusters:
         raise WavuError(
-            f"{n} frames of speech cannot make kmeans.clusters={clusters} clusters; give more audio or fewer clusters"
+            f"{n} frames of speech cannot make {clusters} clusters; give more audio, or fewer in kmeans.clusters or targets.clusters"
         )
     settings = {"niter": iterations, "nredo": restarts, "seed": seed, "gpu": faiss.get_num_gpus() > 0}
     kmeans = faiss.Kmeans(dim, clusters, **settings, min_points_per_centroid=1, max_points_per_centroid=n)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.encoder import Encoder
+from wavu.audio.encoder import Encoder, on_all_cores
+from wavu.audio.features import CEPSTRUM_DIM, cepstra
 from wavu.audio.files import Recording
 from wavu.audio.frontend import joined, speech_of
 from wavu.audio.read import defect, read_audio
@@ -20,42 +21,55 @@ from wavu.units import seconds
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A shard after the encoder: recordings kept and skipped, frames (N, D) and spans of speech (P, 2) in seconds of the file."""
+    """A shard after the encoder: recordings kept and skipped, frames (N, D) and spans of speech (P, 2) in seconds of the file.
+
+    cepstra (N, 39): where they are wanted, the MFCC at the time of each frame.
+    """
 
     kept: list[dict]
     skipped: list[dict]
     frames: Ragged
     spans: Ragged
+    cepstra: Ragged | None = None
 
     def write(self, folder: Path) -> None:
         """Write a folder, ``rows.json`` last: where it is, the folder is whole."""
         self.frames.write(folder, "encoded")
         self.spans.write(folder, "spans")
+        if self.cepstra is not None:
+            self.cepstra.write(folder, "cepstra")
         write_json(folder / "rows.json", {"kept": self.kept, "skipped": self.skipped})
 
     @classmethod
     def read(cls, folder: Path) -> "Encoded":
         """Open what :meth:`write` wrote."""
-        return cls(**read_json(folder / "rows.json"), frames=Ragged.read(folder, "encoded"), spans=Ragged.read(folder, "spans"))
+        names = {"frames": "encoded", "spans": "spans"} | ({"cepstra": "cepstra"} if (folder / "cepstra.npy").exists() else {})
+        arrays = {field: Ragged.read(folder, name) for field, name in names.items()}
+        return cls(**read_json(folder / "rows.json"), **arrays)
 
 
 Encode = Callable[[Iterable[list[Recording]]], Iterator[Encoded]]
 
 
 def encode_audio(
-    shards: Iterable[list[Recording]], *, encoder: Encoder, vad: dict, min_seconds: float, max_clipped: float
+    shards: Iterable[list[Recording]], *, encoder: Encoder, with_cepstra: bool, vad: dict, min_seconds: float, max_clipped: float
 ) -> Iterator[Encoded]:
-    """Shards of recordings, encoded. The next shard is read and cut while one is encoded."""
+    """Shards of recordings, encoded. The next shard is read and cut while one is encoded.
+
+    with_cepstra: whether the MFCC at the time of each frame are computed too.
+    """
     listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
     with ThreadPoolExecutor() as pool:
         for heard in one_ahead(shards, lambda shard: pool.map(listen, shard)):
             kept = [row for row in heard if not isinstance(row, dict)]
-            frames = encoder.encode([speech for _, speech, _ in kept])
+            waveforms = [speech for _, speech, _ in kept]
+            frames = encoder.encode(waveforms)
             yield Encoded(
                 kept=[_row(recording) for recording, _, _ in kept],
                 skipped=[row for row in heard if isinstance(row, dict)],
                 frames=joined(frames, encoder.dim),
                 spans=_spans([spans for _, _, spans in kept]),
+                cepstra=_beside(frames, on_all_cores(cepstra, waveforms)) if with_cepstra else None,
             )
 
 
@@ -107,6 +121,12 @@ def _listen(
     if not len(speech):
         return {"path": path, "reason": f"less than {min_seconds:g} s of speech"}
     return replace(recording, end=round(recording.start + seconds(len(waveform)), 4)), speech, spans + np.float32(recording.start)
+
+
+def _beside(frames: list[np.ndarray], cepstra: list[np.ndarray]) -> Ragged:
+    """Of cepstra (C, 39), one per 10 ms, that at the time of each frame (N, D), one per 20 ms; at the end the last is repeated."""
+    at = [np.minimum(2 * np.arange(len(row)), len(rows) - 1) for row, rows in zip(frames, cepstra, strict=True)]
+    return joined([rows[chosen] for rows, chosen in zip(cepstra, at, strict=True)], CEPSTRUM_DIM)
 
 
 def _row(recording: Recording) -> dict:
