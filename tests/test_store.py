@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from itertools import groupby
 from pathlib import Path
 
@@ -211,6 +212,23 @@ def test_speech_has_targets_where_prepare_audio_was_asked_for_them(speech_folder
     write_json(speech_folder / "stage.json", {"command": "prepare_audio", "counts": {"clusters": 3, "targets": 7}})
     speech = Speech.read(speech_folder)
     assert speech.n_targets == 7 and [row.tolist() for row in speech.targets] == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
+
+
+def test_there_may_be_more_shards_than_files_open_at_once(speech_folder: Path) -> None:
+    resource = pytest.importorskip("resource")
+    for shard in range(2, 60):
+        shutil.copytree(speech_folder / "shards" / "00001", speech_folder / "shards" / f"{shard:05d}")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as file:
+        lowest_free = file.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 30, limits[1]))
+    try:
+        speech = Speech.read(speech_folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert speech.units.lengths.tolist() == [4] + 59 * [6]
+    assert all(row.tolist() == [0, 1, 2, 0, 1, 2] for row in list(speech.units)[1:])
+    assert speech.frames.flat.dtype == np.float16 and speech.segments.flat.shape == (120, 2)
 
 
 def test_text_spells_its_words(text_folder: Path) -> None:

@@ -205,7 +205,7 @@ def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
         say(f"skipped {row['path']}: {row['reason']}")
     if len(skipped) > WARNINGS:
         say(f"skipped {len(skipped) - WARNINGS} more: see {out_dir / 'skipped.tsv'}")
-    spans = [Ragged.read(folder, "spans").flat for folder in folders]
+    spans = (Ragged.read(folder, "spans").flat for folder in folders)  # one open at a time
     speech = sum(float((span[:, 1] - span[:, 0]).sum(dtype=float)) for span in spans)
     segments = sum(row["segments"] for row in kept)
     return {

@@ -241,9 +241,25 @@ class Speech:
         counts = finished(folder, "prepare_audio")["counts"]
         names = ["frames", "units", "segments", "starts"] + ["targets"] * ("targets" in counts)
         shards = sorted((folder / "shards").iterdir())
-        arrays = {name: Ragged.join([Ragged.read(shard, name) for shard in shards]) for name in names}
+        arrays = {name: _rows_of(shards, name) for name in names}
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
         return cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
+
+
+def _rows_of(shards: list[Path], name: str) -> Ragged:
+    """Rows of all shards as one: of several, in memory; of one, the memory-map it is.
+
+    Opened one after another, as a system lets few more than a thousand files be open at once.
+    """
+    if len(shards) == 1:
+        return Ragged.read(shards[0], name)
+    offsets = [np.array(read_array(shard / f"{name}.offsets.npy")) for shard in shards]
+    ends = np.cumsum([0, *(each[-1] for each in offsets)])
+    first = read_array(shards[0] / f"{name}.npy")
+    flat = np.empty((ends[-1], *first.shape[1:]), first.dtype)
+    for shard, start, end in zip(shards, ends[:-1], ends[1:], strict=True):
+        flat[start:end] = read_array(shard / f"{name}.npy")
+    return Ragged(flat, np.concatenate([[0], *(each[1:] + end for each, end in zip(offsets, ends[:-1], strict=True))]))
 
 
 SILENCE = "<SIL>"
