@@ -1,42 +1,55 @@
-"""Training: each step moves its own player only, a saved player goes on to the same bits, and a planted truth is approached."""
+"""Training: each step moves its own player only, Adam is torch's, losses are made of what they should, a planted truth is approached."""
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from tests.gan.toy import PHONES, confuse, sentences, toy_speech, toy_text
-from wavu.gan.batches import Batches
+from tests.gan.crowd import (
+    ADAM,
+    CPU,
+    ORIGINAL,
+    REPAIRED,
+    SETTINGS,
+    batches,
+    crowd,
+    different,
+    heard_batches,
+    play,
+    players,
+    sentences,
+    warm,
+)
+from tests.gan.toy import confuse, toy_speech, toy_text
+from wavu.gan import losses
+from wavu.gan.join import join
 from wavu.gan.label import label
-from wavu.gan.model import Discriminator, Generator
+from wavu.gan.members import Member
 from wavu.gan.noise import Noise
 from wavu.gan.train import Player, discriminator_step, generator_step
-from wavu.gan.warm_start import initial_generator
-from wavu.store import Ragged
+from wavu.gan.warm_start import initial_kernel
 
-CPU = torch.device("cpu")
-ADAM = {"weight_decay": 1e-4, "betas": (0.5, 0.98), "epsilon": 1e-6, "clip_norm": 5.0}
-
-
-def players(*seeds: int, kernel: torch.Tensor | None = None) -> tuple[Player, Player]:
-    noise = Noise(seeds, 0, CPU)
-    drawn = Generator.drawn(noise, phones=len(PHONES), dim=8, kernel=4, dropout=0.1)
-    generator = drawn if kernel is None else Generator(kernel[None], dropout=0.1)
-    discriminator = Discriminator(noise, phones=len(PHONES), channels=32, kernel=6)
-    return Player.of(generator, learning_rate=4e-4, **ADAM), Player.of(discriminator, learning_rate=2e-3, **ADAM)
+RULES = {"repaired": REPAIRED, "original": ORIGINAL}
+GENERATOR_WEIGHTS = {
+    "diversity": torch.tensor([4.0, 2.0]),
+    "smoothness": torch.tensor([0.5, 0.7]),
+    "auxiliary": torch.tensor([0.3, 1.0]),
+}
+DISCRIMINATOR_WEIGHTS = {"gradient_penalty": torch.tensor([1.5, 2.0]), "slope": torch.tensor([1.0, 0.5])}
 
 
-def batches(segments: Ragged, batch_size: int) -> Batches:
-    return Batches(segments, sentences(toy_text(600, 0)), phones=len(PHONES), batch_size=batch_size, device=CPU)
+class Bowl(nn.Module):
+    """Parameters of M members, pulled to zero by their own strength."""
 
+    def __init__(self, *starts: torch.Tensor) -> None:
+        super().__init__()
+        self.parts = nn.ParameterList([start.clone() for start in starts])
 
-def play(pair: tuple[Player, Player], drawn: Batches, seeds: list[int], updates: range, head_start: int = 0) -> None:
-    for update in updates:
-        noise = Noise(seeds, update, CPU)
-        batch = drawn.draw(noise)
-        if update % 2 and update > head_start:
-            generator_step(pair[0], pair[1].network, batch, noise, diversity=1.0, smoothness=0.0)
-        else:
-            discriminator_step(pair[0].network, pair[1], batch, noise, gradient_penalty=5.0, slope=0.0)
+    def forward(self, strength: torch.Tensor, time: int) -> torch.Tensor:
+        # Transposed in memory, as a gradient may be too.
+        parts = [part.mT.contiguous() if part.ndim > 2 else part for part in self.parts]
+        pulled = [((part - time / (1 + index)) ** 2).reshape(len(part), -1).sum(1) for index, part in enumerate(parts)]
+        return strength * sum(pulled)
 
 
 def state(player: Player) -> list[torch.Tensor]:
@@ -47,54 +60,136 @@ def same(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
     return len(before) == len(after) and all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_each_step_moves_its_own_player_and_names_its_losses() -> None:
-    generator, discriminator = players(1, 2)
-    noise = Noise([1, 2], 1, CPU)
-    batch = batches(toy_speech(20, 0)[0], 4).draw(noise)
-    before = state(discriminator)
-    losses = generator_step(generator, discriminator.network, batch, noise, diversity=4.0, smoothness=0.5)
-    assert same(before, state(discriminator)) and all(
-        name.startswith("generator/") and value.shape == (2,) for name, value in losses.items()
-    )
-    before = state(generator)
-    losses = discriminator_step(generator.network, discriminator, batch, noise, gradient_penalty=1.5, slope=1.0)
-    assert same(before, state(generator)) and all(name.startswith("discriminator/") for name in losses)
-    assert not losses["discriminator/real"].requires_grad
+def test_following_is_torchs_adam_for_each_member() -> None:
+    M, rates = 3, torch.tensor([1e-3, 4e-2, 5e-1])
+    starts = torch.randn(M, 4, 3, generator=torch.Generator().manual_seed(0)), torch.ones(M)
+    strength = torch.tensor([1e-3, 1.0, 1e3])  # one is never clipped, one always
+    ours = Player.of(Bowl(*starts), learning_rates=rates, weight_decay=0.01, **ADAM)
+    plain = [Bowl(*(start[m : m + 1] for start in starts)) for m in range(M)]
+    adams = [
+        torch.optim.AdamW(bowl.parameters(), lr=rate, betas=ADAM["betas"], eps=ADAM["epsilon"], weight_decay=0.01)
+        for bowl, rate in zip(plain, rates.tolist(), strict=True)
+    ]
+    for time in range(12):
+        norms = ours.follow(ours.network(strength, time))
+        for m, (bowl, adam) in enumerate(zip(plain, adams, strict=True)):
+            adam.zero_grad()
+            bowl(strength[m : m + 1], time).sum().backward()
+            norm = nn.utils.clip_grad_norm_(bowl.parameters(), ADAM["clip_norm"])
+            adam.step()
+            assert torch.allclose(norms[m], norm, rtol=1e-4)
+            for part, own in zip(ours.network.parts, bowl.parts, strict=True):
+                assert torch.allclose(part[m], own[0], rtol=1e-4, atol=1e-5)
 
 
-def test_a_restored_player_goes_on_to_the_same_bits() -> None:
-    drawn = batches(toy_speech(20, 0)[0], 4)
-    whole, first, second = players(3), players(3), players(4)
-    play(whole, drawn, [3], range(1, 9))
-    play(first, drawn, [3], range(1, 5))
-    for saved, other in zip(first, second, strict=True):
-        other.restore({name: value.clone() for name, value in saved.tensors().items()})
-    play(second, drawn, [3], range(5, 9))
-    assert all(same(state(a), state(b)) for a, b in zip(whole, second, strict=True))
+def test_the_other_players_gradient_counts_where_it_shall() -> None:
+    own, other = (Bowl(torch.full((2, 3), value)) for value in (1.0, 10.0))
+    player = Player.of(own, learning_rates=torch.ones(2), weight_decay=0.0, **ADAM)
+    strength = torch.tensor([1e-3, 1.0])
+    before = other.parts[0].detach().clone()
+    norms = player.follow(own(strength, 0) + other(strength, 0), beside=other)
+    plain = 2 * strength * (3 * 1 + 3 * 100) ** 0.5
+    assert torch.allclose(norms, plain)
+    clipped = 2 * strength * 3**0.5 * (5 / plain).clamp(max=1)
+    assert torch.allclose(own.parts[0].grad.norm(dim=1), clipped)
+    assert torch.equal(other.parts[0], before)
 
 
-def test_gradients_are_clipped_member_by_member() -> None:
-    generator, _ = players(1, 2)
-    target = torch.zeros_like(generator.network.kernel)
-    scale = torch.tensor([1e-3, 1e3])
-    norms = generator.follow(((generator.network.kernel - target).square().sum((1, 2, 3))) * scale)
-    lengths = generator.network.kernel.grad.flatten(1).norm(dim=1)
-    assert norms[0] < 5 < norms[1]
-    assert torch.allclose(lengths, torch.tensor([norms[0].item(), 5.0]), rtol=1e-4)
+@pytest.mark.parametrize("hears", ["segments", "frames"])
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_each_step_moves_its_own_player_and_names_its_losses(hears: str, rules) -> None:
+    generator, discriminator = players([1, 2], hears)
+    generator.learning_rates[:], discriminator.learning_rates[:] = 1e-3, 1e-3
+    noise, batch = Noise([1, 2], 1, CPU), heard_batches(hears).draw([1, 2], 1)
+    before, own = state(discriminator), state(generator)
+    terms = generator_step(generator, discriminator.network, batch, noise, rules, **GENERATOR_WEIGHTS)
+    assert same(before, state(discriminator)) and not same(own, state(generator))
+    names = {"passes", "diversity", "smoothness", "gradient_norm"} | ({"auxiliary"} if hears == "frames" else set())
+    assert terms.keys() == {f"generator/{name}" for name in names}
+    before, own = [parameter.clone() for parameter in generator.network.parameters()], state(discriminator)
+    terms |= discriminator_step(generator.network, discriminator, batch, noise, rules, **DISCRIMINATOR_WEIGHTS)
+    assert same(before, list(generator.network.parameters())) and not same(own, state(discriminator))
+    assert {f"discriminator/{name}" for name in ("made_up", "real", "gradient_penalty", "gradient_norm")} < terms.keys()
+    assert all(value.shape == (2,) and not value.requires_grad for value in terms.values())
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_training_mends_errors_that_have_a_system(seed: int) -> None:
-    segments, truth = toy_speech(300, seed, dim=40, noise=0.8)
-    wrong = confuse(segments, seed, 1.6)
-    kernel = initial_generator(
-        segments, wrong, phones=6, taps=4, ridge=1e-4, iterations=60, examples=10_000, confidence=0.9, seed=0
-    )
-    pair = players(seed, kernel=kernel)
+def test_without_targets_a_generator_of_frames_is_trained_all_the_same() -> None:
+    population = crowd(different(2), "frames")
+    terms = play(population, heard_batches("frames", targets=None), 2)
+    assert "generator/auxiliary" not in terms[0] and population.finite().all()
 
-    def right() -> float:
-        return float(np.mean(label(pair[0].network, segments, batch_size=64)[0].flat == truth.flat))
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_losses_and_gradients_are_those_of_the_plain_terms(rules) -> None:
+    """Mixtures made before they are heard, one-hot lines, penalties by double backward, gradients of the weighted sum."""
+    generator, discriminator = players([1, 2])
+    generator.learning_rates[:], discriminator.learning_rates[:] = 1e-3, 1e-3
+    batch = batches(toy_speech(40, 0)[0]).draw([1, 2], 1)
+    net, judge = generator.network, discriminator.network
+
+    def heard() -> tuple[torch.Tensor, torch.Tensor, Noise]:
+        noise = Noise([1, 2], 1, CPU)
+        out = net(batch.inputs, batch.lengths, noise)
+        return *join(out.logits, out.lengths, noise), noise
+
+    def gradients(loss: torch.Tensor, own: nn.Module, other: nn.Module) -> list[torch.Tensor]:
+        both = [*own.parameters(), *(other.parameters() if rules.joint_clipping else [])]
+        every = torch.autograd.grad(loss.sum(), both, materialize_grads=True)
+        norm = sum(gradient.reshape(2, -1).square().sum(1) for gradient in every).sqrt()
+        scale = (5 / norm).clamp(max=1)
+        return [gradient * scale.view(-1, *[1] * (gradient.ndim - 1)) for gradient in every[: len(list(own.parameters()))]]
+
+    logits, lengths, _ = heard()
+    counts = {"padding_counts": rules.padding_counts}
+    loss = losses.called_real(judge(logits.softmax(-1), lengths))
+    loss = loss + GENERATOR_WEIGHTS["diversity"] * losses.diversity(logits, lengths, **counts)
+    loss = loss + GENERATOR_WEIGHTS["smoothness"] * losses.smoothness(logits, lengths, **counts)
+    plain = gradients(loss, net, judge)
+    generator_step(generator, judge, batch, Noise([1, 2], 1, CPU), rules, **GENERATOR_WEIGHTS)
+    assert all(torch.allclose(p.grad, g, atol=1e-6) for p, g in zip(net.parameters(), plain, strict=True))
+
+    logits, lengths, noise = heard()
+    made, lines = logits.softmax(-1), batch.phones[..., None].eq(torch.arange(6)).float()
+    size, share = min(made.shape[2], lines.shape[2]), noise.uniform(8)[..., None, None]
+    mixed = (share * lines[:, :, :size] + (1 - share) * made[:, :, :size]).detach().requires_grad_()
+    pair = lengths, batch.phone_lengths
+    if rules.padding_counts:
+        pair = [each.amax(1, keepdim=True).expand(2, 8) for each in pair]
+    (slope,) = torch.autograd.grad(judge(mixed, torch.minimum(*pair)).sum(), mixed, create_graph=True)
+    penalty = losses.gradient_penalty(slope, DISCRIMINATOR_WEIGHTS["slope"])
+    loss = losses.called_made_up(judge(made, lengths)) + losses.called_real(judge(lines, batch.phone_lengths))
+    plain = gradients(loss + DISCRIMINATOR_WEIGHTS["gradient_penalty"] * penalty, judge, net)
+    terms = discriminator_step(net, discriminator, batch, Noise([1, 2], 1, CPU), rules, **DISCRIMINATOR_WEIGHTS)
+    assert torch.allclose(terms["discriminator/gradient_penalty"], penalty, atol=1e-5)
+    if not rules.joint_clipping:  # there the penalty's mixture leads into the generator as well, and into the norm
+        assert all(torch.allclose(p.grad, g, atol=1e-5) for p, g in zip(judge.parameters(), plain, strict=True))
+
+
+@pytest.mark.parametrize("hears", ["segments", "frames"])
+def test_a_restored_player_goes_on_to_the_same_bits(hears: str) -> None:
+    drawn, members = heard_batches(hears), different(2)
+    whole, first, second = (crowd(members, hears) for _ in range(3))
+    play(whole, drawn, 8)
+    play(first, drawn, 4)
+    second.restore({name: value.clone() for name, value in first.tensors().items()}, 4)
+    play(second, drawn, 4)
+    for name in ("generator", "discriminator"):
+        assert same(state(getattr(whole, name)), state(getattr(second, name)))
+
+
+def test_training_mends_errors_that_have_a_system() -> None:
+    segments, truth = toy_speech(300, 0, dim=40, noise=0.8)
+    kernel = initial_kernel(
+        lambda rows, _: rows, segments, confuse(segments, 0, 1.6),
+        phones=6, taps=4, stride=1, ridge=1e-4, iterations=60, examples=10_000, confidence=0.9, seed=0,
+    )  # fmt: skip
+    settings = SETTINGS | {"loss.gradient_penalty": 5.0, "loss.slope": 0.0, "loss.diversity": 1.0, "loss.smoothness": 0.0}
+    population = warm(crowd([Member(seed, seed, settings) for seed in range(2)], dim=40, head_start=100), kernel)
+
+    def right() -> np.ndarray:
+        every = label(population.generator.network, segments, silence=5, batch_size=64)
+        return np.array([np.mean(labels.flat == truth.flat) for labels in every])
 
     before = right()
-    play(pair, batches(segments, 32), [seed], range(1, 700), head_start=200)
-    assert before < 0.95 and right() > before + 0.005
+    play(population, batches(segments, batch_size=32, lines=sentences(toy_text(600, 0))), 400)
+    assert before.max() < 0.95 and (right() > before + 0.005).all()

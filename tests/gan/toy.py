@@ -1,6 +1,5 @@
 """A toy language whose truth is known: five phones and silence, words from a small lexicon, speech of Gaussian segments."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,16 +62,6 @@ def confuse(segments: Ragged, seed: int, shift: float) -> Ragged:
     return Ragged(distances.argmin(-1).astype(np.int16), segments.offsets)
 
 
-def sentences(text: Text):
-    """What Batches draws from."""
-
-    def draw(rng: np.random.Generator, count: int) -> Ragged:
-        lines = text.lines.take(rng.integers(len(text.lines), size=count))
-        return with_silence(replace(text, lines=lines), probability=0.25, generator=rng, surround=True)
-
-    return draw
-
-
 def bigram(text: Text):
     """log10 probability (B) of phone lines under an add-one bigram of the text; stands in for the n-gram of the text folder."""
     V = len(text.phones)
@@ -106,8 +95,11 @@ def write_text_folder(folder: Path) -> None:
     write_json(folder / "stage.json", {"command": "prepare_text", "config": {}, "inputs": {}, "counts": {}})
 
 
-def write_audio_folder(folder: Path, n_utterances: int, seed: int) -> None:
-    """What prepare_audio leaves for :func:`toy_speech`; a frame's unit is one of two of its phone, or any, one time in five."""
+def write_audio_folder(folder: Path, n_utterances: int, seed: int, *, targets: int = 0) -> None:
+    """What prepare_audio leaves for :func:`toy_speech`; a frame's unit is one of two of its phone, or any, one time in five.
+
+    targets: if any, a frame's is its phone modulo so many.
+    """
     segments, labels = toy_speech(n_utterances, seed)
     frames = Ragged(np.repeat(segments.flat, FRAMES, axis=0), segments.offsets * FRAMES)
     rng = np.random.default_rng(seed)
@@ -119,11 +111,15 @@ def write_audio_folder(folder: Path, n_utterances: int, seed: int) -> None:
         "starts": Ragged.of([FRAMES * np.arange(len(row)) for row in segments], np.int32),
         "units": Ragged(units.astype(np.int16), frames.offsets),
     }
+    counts = {"clusters": UNITS}
+    if targets:
+        shard["targets"] = Ragged((np.repeat(labels.flat, FRAMES) % targets).astype(np.int16), frames.offsets)
+        counts["targets"] = targets
     for name, ragged in shard.items():
         ragged.write(folder / "shards" / "00000", name)
     dims, dim = 78, segments.flat.shape[1]
     front_end = FrontEnd({"encoder": {"kind": "mfcc"}}, np.zeros((UNITS, dims)), np.zeros(dims), np.zeros((dims, dim)))
     front_end.write(folder / "frontend")
     write_table(folder / "manifest.tsv", [{"id": f"u{index}"} for index in range(n_utterances)], ("id",))
-    record = {"command": "prepare_audio", "config": {"seed": seed}, "inputs": {}, "counts": {"clusters": UNITS}}
+    record = {"command": "prepare_audio", "config": {"seed": seed}, "inputs": {}, "counts": counts}
     write_json(folder / "stage.json", record)
