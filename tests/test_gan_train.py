@@ -61,7 +61,7 @@ def deciphered(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, share in (("labels", 0.15), ("matched", 0.3)):
             labels = spoil(toy_speech(UTTERANCES, 0)[1], share, 3)
             Ragged(np.repeat(labels.flat, FRAMES), labels.offsets * FRAMES).write(folder, name)
-        write_tensors(folder / "hmm.safetensors", {}, {"silence": {"probability": 0.25, "begin": 1.0, "end": 1.0}})
+        write_tensors(folder / "hmm.safetensors", {}, {"silence": {"probability": 0.25, "before": 1.0, "after": 1.0}})
 
     monkeypatch.setattr(gan_train, "_decipher", decipher)
 
@@ -288,7 +288,7 @@ def test_a_number_is_never_given_twice(folders: Path, monkeypatch: pytest.Monkey
 
 def test_how_often_utterances_begin_and_end_with_silence() -> None:
     labels = Ragged.of([[5, 1, 5], [], [5, 2], [5], [1, 2]], np.int16)
-    assert gan_train._silent_ends(labels, 5) == {"begin": 0.75, "end": 0.5}
+    assert gan_train._silent_ends(labels, 5) == {"before": 0.75, "after": 0.5}
 
 
 # Killed and resumed

@@ -46,7 +46,15 @@ def fair_die(lines: Ragged) -> np.ndarray:
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     text = toy_text(600, 0)
-    return Judge.of(phones_of(text), phones=len(PHONES), log10_probability=bigram(text), sample=2000, seed=0)
+    return Judge.of(
+        phones_of(text),
+        phones=len(PHONES),
+        log10_probability=bigram(text),
+        sample=2000,
+        seed=0,
+        phones_per_second=None,
+        weights=PRESENT,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +117,9 @@ def test_divergence_is_that_of_scipy(seed: int, size: int) -> None:
 @given(text=phone_rows, said=phone_rows)
 @settings(max_examples=60, deadline=None)
 def test_divergences_of_ngrams_are_those_of_scipy(text: list[list[int]], said: list[list[int]]) -> None:
-    judge = Judge.of(ragged(text), phones=6, log10_probability=fair_die, sample=10, seed=0)
+    judge = Judge.of(
+        ragged(text), phones=6, log10_probability=fair_die, sample=10, seed=0, phones_per_second=None, weights=PRESENT
+    )
     row = judge.score(ragged(said), seconds=1.0)
     for n in ORDERS:
         counts = [
@@ -253,7 +263,15 @@ def test_weights_that_make_no_score(weights: dict, words: str) -> None:
 
 def test_bad_weights_are_called_before_any_work() -> None:
     with pytest.raises(WavuError, match="no measure"):
-        Judge.of(ragged([[0, 1]]), phones=6, log10_probability=fair_die, sample=1, seed=0, weights={"jsd0": 1.0})
+        Judge.of(
+            ragged([[0, 1]]),
+            phones=6,
+            log10_probability=fair_die,
+            sample=1,
+            seed=0,
+            phones_per_second=None,
+            weights={"jsd0": 1.0},
+        )
 
 
 # Reasons

@@ -35,7 +35,7 @@ def folders(tmp_path: Path) -> Path:
     gan = tmp_path / "gan"
     spoil(toy_speech(UTTERANCES, 0)[1], 0.2, 3).write(gan, "labels")
     Speech.read(tmp_path / "audio").starts.write(gan, "starts")
-    about = {"phones": PHONES, "silence": {"probability": 0.25, "surround": True}}
+    about = {"phones": PHONES, "silence": {"probability": 0.25, "before": 1.0, "after": 1.0}}
     write_tensors(gan / "generator.safetensors", {"kernel": np.zeros((len(PHONES), 8, 1), np.float32)}, about)
     inputs = {name: fingerprint(read_json(tmp_path / name / "stage.json")) for name in ("audio", "text")}
     write_json(gan / "stage.json", {"command": "gan_train", "config": {}, "inputs": inputs, "counts": {}})

@@ -13,7 +13,7 @@ from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_table, write_json, write_tensors
+from wavu.store import Ragged, read_table, read_tensors, write_json, write_tensors
 from wavu.units import HOP_SECONDS, RATE_HZ
 
 TONES_HZ = {"a": 300.0, "i": 1100.0, "<SIL>": 3000.0}
@@ -56,7 +56,8 @@ def gan(tmp_path_factory) -> Path:
     labels = np.concatenate([truth(line, n_frames)[starts] for line, n_frames, starts in rows])
     one_hot = np.eye(3)[labels] - 1 / 3
     kernel = np.linalg.lstsq(heard.segments.flat.astype(float), one_hot, rcond=None)[0].T[..., None]  # (V, d, 1)
-    write_tensors(folder / "generator.safetensors", {"kernel": kernel.astype(np.float32)}, {"phones": PHONES})
+    about = {"phones": PHONES, "hears": "segments", "stride": 1, "cut": None}
+    write_tensors(folder / "generator.safetensors", {"kernel": kernel.astype(np.float32)[None]}, about)
     write_json(folder / "stage.json", {"command": "gan_train"})
     return folder
 
@@ -82,8 +83,9 @@ def hmm(gan: Path, tmp_path_factory) -> Path:
 def warm(gan: Path, hmm: Path, tmp_path_factory) -> Path:
     """What gan_train leaves after a warm start: the generator, and the HMM that cut its segments."""
     folder = tmp_path_factory.mktemp("warm")
-    for name in ("frontend", "generator.safetensors"):
-        (folder / name).symlink_to(gan / name)
+    (folder / "frontend").symlink_to(gan / "frontend")
+    tensors, about = read_tensors(gan / "generator.safetensors")
+    write_tensors(folder / "generator.safetensors", tensors, about | {"cut": "hmm"})
     (folder / "warm_start").mkdir()
     (folder / "warm_start" / "hmm.safetensors").symlink_to(hmm / "hmm.safetensors")
     return folder
@@ -236,6 +238,7 @@ def test_a_generator_of_other_dims_is_told(gan: Path, tmp_path: Path, run) -> No
     model = tmp_path / "model"
     model.mkdir()
     (model / "frontend").symlink_to(gan / "frontend")
-    write_tensors(model / "generator.safetensors", {"kernel": np.zeros((3, 5, 4), np.float32)}, {"phones": PHONES})
+    about = {"phones": PHONES, "hears": "segments", "stride": 1, "cut": None}
+    write_tensors(model / "generator.safetensors", {"kernel": np.zeros((1, 3, 5, 4), np.float32)}, about)
     code, _, err = run(save(tmp_path / "a.wav", "ai."), f"model={model}")
     assert code == 1 and "(S, 5)" in err and "(S, 8)" in err

@@ -20,14 +20,20 @@ from rich.console import Console
 from rich.table import Table
 
 from wavu import units
+from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
 from wavu.evaluate import phone_error_rate, read_phones, read_references
+from wavu.gan.generator import rebuilt
+from wavu.gan.label import label
 from wavu.invent.language import invent
 from wavu.invent.speech import VOICES, Voice
 from wavu.progress import say, track
-from wavu.store import Ragged, read_json, read_table, write_json, write_table, write_text
+from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json, write_table, write_text
+
+CONVERGED = 0.3  # PER below which a GAN counts as having learned the language
+LABEL_BATCH = 256  # utterances labelled at a time; changes no result
 
 # The file that makes a folder a demo, which the next demo may throw away.
 MARK = "demo.json"
@@ -142,7 +148,7 @@ def run(stage: str, arguments: list[str]) -> float:
 
 
 def error_rates(out_dir: Path) -> dict:
-    """PER of every stage, and the label-free verdict on the last one."""
+    """PER of every stage and of every GAN, and the label-free verdict on the last stage."""
     references = read_references(out_dir / "corpus" / "references.tsv", out_dir / "text")
     phones = (out_dir / "text" / "phones.txt").read_text(encoding="utf-8").split("\n")[:-1]
     ids = [row["id"] for row in read_table(out_dir / "audio" / "manifest.tsv", ["id"])]
@@ -152,17 +158,34 @@ def error_rates(out_dir: Path) -> dict:
         "hmm": Ragged.read(out_dir / "gan" / "warm_start", "labels"),
         "gan": Ragged.read(out_dir / "gan", "labels"),
     }
-    said = {
-        stage: {
+
+    def rate(rows: Ragged) -> float:
+        said = {
             name: [phones[phone] for phone in runs(row, silence=len(phones) - 1)[:, 0]]
             for name, row in zip(ids, rows, strict=True)
         }
-        for stage, rows in labels.items()
-    }
-    said["self_trained"] = read_phones(out_dir / "hypotheses.tsv")
-    rates = {stage: round(phone_error_rate(hypotheses, references).per, 4) for stage, hypotheses in said.items()}
+        return round(phone_error_rate(said, references).per, 4)
+
+    rates = {stage: rate(rows) for stage, rows in labels.items()}
+    rates["self_trained"] = round(phone_error_rate(read_phones(out_dir / "hypotheses.tsv"), references).per, 4)
+    members = [rate(rows) for rows in members_labels(out_dir)]
     counts = read_json(out_dir / "hmm" / "stage.json")["counts"]
-    return {"per": rates["self_trained"], "per_by_stage": rates, "suspected_failed": counts["suspected_failed"]}
+    return {
+        "per": rates["self_trained"],
+        "per_by_stage": rates,
+        "members": len(members),
+        "members_converged": sum(per < CONVERGED for per in members),
+        "members_per": members,
+        "selected_rank_by_true_per": 1 + sum(per < rates["gan"] for per in members),
+        "suspected_failed": counts["suspected_failed"],
+    }
+
+
+def members_labels(out_dir: Path) -> list[Ragged]:
+    """What each of the GANs makes of the segments that all were trained on."""
+    tensors, about = read_tensors(out_dir / "gan" / "members.safetensors")
+    segments, _, _ = pool_runs(Speech.read(out_dir / "audio").frames, Ragged.read(out_dir / "gan" / "warm_start", "labels"))
+    return label(rebuilt(tensors, about), segments, silence=len(about["phones"]) - 1, batch_size=LABEL_BATCH)
 
 
 def show(report: dict) -> None:
@@ -181,6 +204,11 @@ def show(report: dict) -> None:
         f"an invented language, seed {report['seed']}, {units.duration_words(report['audio_seconds'])} of speech", soft_wrap=True
     )
     console.print(table)
+    console.print(
+        f"{report['members_converged']} of {report['members']} GANs converged; the one chosen without labels is number "
+        f"{report['selected_rank_by_true_per']} by its true PER",
+        soft_wrap=True,
+    )
     if report["suspected_failed"]:
         say(f"warning: suspected failed without looking at any label: {report['suspected_failed']}")
 

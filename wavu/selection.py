@@ -34,8 +34,6 @@ TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log_likelihood": lambda nats_per_frame: -nats_per_frame,
     "agreement": lambda share: np.where(np.isnan(share), 0.0, 1 - share),
 }
-# The original's criterion (Baevski et al. 2021) and a guard against dull text of low perplexity, which it likes.
-TEXT_WEIGHTS = {"weighted_lm_perplexity": 1.0, "jsd1": 1 / 3, "jsd2": 1 / 3, "jsd3": 1 / 3}
 
 LogProbability = Callable[[Ragged], np.ndarray]
 Frequencies = tuple[np.ndarray, np.ndarray]  # n-grams as numbers base V, ascending; the share of each
@@ -71,17 +69,14 @@ class Judge:
         log10_probability: LogProbability,
         sample: int,
         seed: int,
-        phones_per_second: float | None = None,
-        weights: Mapping[str, float] | None = None,
+        phones_per_second: float | None,
+        weights: Mapping[str, float],
     ) -> "Judge":
         """Learn from phone lines (L) without silence. sample: about how many phones will be judged at a time.
-
-        weights: None for ``TEXT_WEIGHTS``.
 
         Raises:
             WavuError: the weights make no score.
         """
-        weights = TEXT_WEIGHTS if weights is None else weights
         _check(weights)
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(lines))

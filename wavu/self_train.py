@@ -55,7 +55,7 @@ def main_work(config: dict) -> None:
         write_json(stage.out_dir / "hmm.json", about | {"order": settings["order"], "states": settings["states"]})
         write_tensors(stage.out_dir / "hmm.safetensors", hmm.packed(model, grammar), about)
         counts |= {"utterances": len(decoded), "log_likelihood": round(log_likelihood, 4)}
-        counts |= _judge(decoded, text, folders["text"], config["seed"])
+        counts |= _judge(decoded, text, folders["text"], config["selection"], config["seed"])
         counts["labels_changed"] = round(float((decoded.flat != labels.flat).mean()), 4)
     _report(counts, stage.out_dir)
 
@@ -81,12 +81,12 @@ def _train(
     return model, grammar, log_likelihood.item()
 
 
-def _judge(labels: Ragged, text: Text, folder: Path, seed: int) -> dict:
+def _judge(labels: Ragged, text: Text, folder: Path, weights: dict, seed: int) -> dict:
     """Label-free scores of what was decoded."""
     arpa, said = read_arpa(folder / "phones.arpa"), spoken(labels, len(text.phones) - 1)
     judge = Judge.of(
         phones_of(text), phones=len(text.phones), log10_probability=lambda lines: arpa.score(lines, text.phones),
-        sample=len(said.flat), seed=seed,
+        sample=len(said.flat), seed=seed, phones_per_second=None, weights=weights,
     )  # fmt: skip
     scores = judge.score(said, seconds=len(labels.flat) * HOP_SECONDS)
     return {name: round(value, 4) for name, value in scores.items()} | {"suspected_failed": judge.suspect(scores)}

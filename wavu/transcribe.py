@@ -16,7 +16,6 @@ from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from wavu.audio.files import Recording, find_audio, measured
 from wavu.audio.frontend import FrontEnd
@@ -28,8 +27,8 @@ from wavu.command import command
 from wavu.decipher.hmm import decode, unpacked
 from wavu.decode.greedy import per_frame, runs
 from wavu.errors import WavuError
+from wavu.gan.generator import rebuilt
 from wavu.gan.label import label
-from wavu.gan.model import Generator
 from wavu.progress import say, track
 from wavu.store import Ragged, read_tensors, write_table
 from wavu.units import HOP_SECONDS
@@ -102,32 +101,35 @@ class Recogniser:
 
 
 def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labeller]:
-    """Phones and labeller of a gan_train folder: the generator's best phone of each segment.
+    """Phones and labeller of a gan_train folder: the generator's best phone of each of its outputs.
 
-    A generator that was warm-started knows segments that an HMM has cut; it cuts new ones too.
+    One that was warm-started knows segments that an HMM has cut; that HMM cuts the new ones too.
     """
     tensors, about = read_tensors(folder / "generator.safetensors")
-    generator = Generator(torch.from_numpy(tensors["kernel"])[None], dropout=0.0)
-    warm_start = folder / "warm_start"
-    cut = read_hmm(warm_start, front_end)[1] if (warm_start / "hmm.safetensors").exists() else None
+    generator, silence = rebuilt(tensors, about), len(about["phones"]) - 1
+    cut = read_hmm(folder / "warm_start", front_end, name=about["cut"])[1] if about["cut"] else None
 
-    def segment(encoded: Ragged) -> tuple[Ragged, Ragged]:
+    def inputs(encoded: Ragged) -> tuple[Ragged, Ragged]:
+        """What the generator hears, and the first frame of each of its outputs."""
+        if about["hears"] == "frames":
+            frames = front_end.frames(encoded)
+            return frames, Ragged.of([np.arange(0, length, about["stride"]) for length in frames.lengths], np.int32)
         if cut:
             return pool_runs(front_end.frames(encoded), cut(encoded))[:2]
         done = front_end.segment(encoded)
         return done.segments, done.starts
 
     def labeller(encoded: Ragged) -> Ragged:
-        segments, starts = segment(encoded)
-        (labels,) = label(generator, segments, batch_size=TOGETHER)
+        heard, starts = inputs(encoded)
+        (labels,) = label(generator, heard, silence=silence, batch_size=TOGETHER)
         return Ragged.of([per_frame(*row) for row in zip(labels, starts, encoded.lengths, strict=True)], np.int16)
 
     return about["phones"], labeller
 
 
-def read_hmm(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labeller]:
+def read_hmm(folder: Path, front_end: FrontEnd, *, name: str = "hmm") -> tuple[list[str], Labeller]:
     """Phones and labeller of a self_train folder: the Viterbi path over the acoustic units."""
-    tensors, about = read_tensors(folder / "hmm.safetensors")
+    tensors, about = read_tensors(folder / f"{name}.safetensors")
     model, grammar = unpacked(tensors)
 
     def labeller(encoded: Ragged) -> Ragged:

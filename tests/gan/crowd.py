@@ -27,7 +27,7 @@ CLUSTERS = 5  # of the auxiliary loss
 
 
 def sentences(text: Text, **changes) -> Sentences:
-    settings = {"probability": 0.25, "begin": 1.0, "end": 1.0, "repeats": False, "padding": -1, "buckets": 2, "device": CPU}
+    settings = {"probability": 0.25, "before": 1.0, "after": 1.0, "repeats": False, "padding": -1, "buckets": 2, "device": CPU}
     return Sentences(*spelled(text), silence=len(text.phones) - 1, **(settings | changes))
 
 

@@ -106,7 +106,7 @@ def plain_line(phones: list[int], silent: list[bool], *, begins: bool, ends: boo
 )
 def test_lines_are_put_together_as_in_a_loop(lines, ends: list[tuple[bool, bool]], repeats: bool, probability: float) -> None:
     """With a probability of 0 no room is left for silences between words: such a line loses its end, but not the silence there."""
-    drawn = sentences(toy_text(20, 0), probability=probability, padding=9, repeats=repeats, begin=0.5, end=0.5)
+    drawn = sentences(toy_text(20, 0), probability=probability, padding=9, repeats=repeats, before=0.5, after=0.5)
     width, ends = max(map(len, lines)), ends[: len(lines)]
     lengths = torch.tensor([[len(line) for line in lines]])
     phones, silent = torch.full((1, len(lines), width), -1), torch.zeros(1, len(lines), width, dtype=torch.bool)
@@ -128,7 +128,7 @@ def test_lines_are_put_together_as_in_a_loop(lines, ends: list[tuple[bool, bool]
 @pytest.mark.parametrize("surround", [False, True])
 def test_lines_are_those_that_the_host_would_draw(probability: float, surround: bool) -> None:
     text = toy_text(200, 0)
-    drawn = lines_of(text, 6000, repeats=True, probability=probability, begin=float(surround), end=float(surround))
+    drawn = lines_of(text, 6000, repeats=True, probability=probability, before=float(surround), after=float(surround))
     generator = np.random.default_rng(0)
     theirs = [
         row.tolist()
@@ -146,7 +146,7 @@ def test_lines_are_those_that_the_host_would_draw(probability: float, surround: 
 
 
 def test_silence_is_at_the_ends_as_often_as_told() -> None:
-    lines = lines_of(toy_text(200, 0), 6000, begin=0.3, end=0.8)
+    lines = lines_of(toy_text(200, 0), 6000, before=0.3, after=0.8)
     begins, ends = (np.array([line[place] == SILENCE for line in lines]) for place in (0, -1))
     assert abs(begins.mean() - 0.3) < 0.03 and abs(ends.mean() - 0.8) < 0.03
     assert abs(np.mean(begins & ends) - 0.3 * 0.8) < 0.03  # independent of each other

@@ -1,14 +1,14 @@
-"""The terms of both players' losses, one number per member (M), exactly as the original computes them but for the padding.
+"""The terms of both players' losses, one number per member (M).
 
-Baevski et al. 2021, and the original implementation where it departs from it. The original averages over padding too;
-changed on purpose: an utterance's loss must not depend on how long its neighbours are.
+Baevski et al. 2021, Liu et al. 2022, and the original implementation where it departs from them. The original averages over
+padding too; changed on purpose, unless ``padding_counts``: an utterance's loss must not depend on how long its neighbours are.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wavu.gan.model import Critic, inside
+from wavu.gan.windows import inside, padded_to_longest
 
 
 def called_made_up(scores: Tensor) -> Tensor:
@@ -21,40 +21,46 @@ def called_real(scores: Tensor) -> Tensor:
     return F.softplus(scores).mean(1)
 
 
-def gradient_penalty(critic: Critic, real: Tensor, made: Tensor, lengths: Tensor, mix: Tensor, *, slope: float) -> Tensor:
+def gradient_penalty(slope: Tensor, wanted: Tensor) -> Tensor:
     """How far the critic's slope between real and made-up phones is from the wanted one: (M).
 
-    real (M, B, L, V), made (M, B, S, V), mix (M, B) in [0, 1] share of the real; lengths (M, B) of the shorter of both.
-    slope: the wanted one. The original has 1; it never lets a generator rest, for it is pushed even where it is right. At 0
-    training converges near the answer (Mescheder, Geiger & Nowozin 2018), which is where a warm start begins.
+    slope (M, B, L, V): derivative of its scores. wanted (M). The original wants 1; it never lets a generator rest, for it is
+    pushed even where it is right. At 0 training converges near the answer (Mescheder, Geiger & Nowozin 2018), which is where
+    a warm start begins.
 
     Reproduced: the norm is taken over TIME for each phone, not over the whole utterance, and the squares are summed over
-    the V phones; the published weights 1.5 to 2 belong to this norm. Changed: cut at the end of the shorter of each pair
-    instead of the shorter of the two padded batches, so that no padding is judged; nothing flows back to the generator.
+    the V phones; the published weights 1.5 to 2 belong to this norm.
     """
-    size = min(real.shape[2], made.shape[2])
-    share = mix[..., None, None]
-    between = (share * real[:, :, :size] + (1 - share) * made[:, :, :size]).detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between, lengths).sum(), between, create_graph=True)
-    return (gradient.norm(dim=2) - slope).square().sum(-1).mean(1)
+    return (slope.norm(dim=2) - wanted[:, None, None]).square().sum(-1).mean(1)
 
 
-def diversity(logits: Tensor, lengths: Tensor) -> Tensor:
+def diversity(logits: Tensor, lengths: Tensor, *, padding_counts: bool) -> Tensor:
     """Share of the phones that the batch leaves unused, (V - perplexity of the mean distribution) / V: (M).
 
     logits (M, B, S, V), lengths (M, B). Reproduced: a perplexity, where the paper has an entropy.
     """
     V = logits.shape[-1]
-    weights = inside(lengths, logits.shape[2]).to(logits.dtype)
-    mean = torch.einsum("mbsv,mbs->mv", logits.softmax(-1), weights) / weights.sum((1, 2))[:, None]
+    weights = inside(padded_to_longest(lengths) if padding_counts else lengths, logits.shape[2]).to(logits.dtype)
+    # Not as a product of matrices, which autocast would round.
+    mean = (logits.softmax(-1) * weights[..., None]).sum((1, 2)) / weights.sum((1, 2))[:, None]
     return 1 - torch.special.entr(mean).sum(-1).exp() / V
 
 
-def smoothness(logits: Tensor, lengths: Tensor) -> Tensor:
+def smoothness(logits: Tensor, lengths: Tensor, *, padding_counts: bool) -> Tensor:
     """Mean squared difference of neighbouring outputs: (M).
 
     logits (M, B, S, V), lengths (M, B). Reproduced: of logits after JOIN, not of probabilities.
     """
     pairs = inside(lengths - 1, logits.shape[2] - 1)
     squares = (logits[:, :, 1:] - logits[:, :, :-1]).square().mean(-1) * pairs
-    return squares.sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)
+    counted = (padded_to_longest(lengths) if padding_counts else lengths) - 1
+    return squares.sum((1, 2)) / counted.clamp(min=0).sum(1).clamp(min=1)
+
+
+def auxiliary(logits: Tensor, targets: Tensor, lengths: Tensor, *, padding_counts: bool) -> Tensor:
+    """Cross-entropy of the guessed clusters of MFCCs (Liu et al. 2022): (M).
+
+    logits (M, B, N, K'); targets (M, B, N) their true numbers, -1 beyond an utterance's end, and lengths (M, B).
+    """
+    each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-1, reduction="none").view(targets.shape)
+    return each.sum((1, 2)) / (padded_to_longest(lengths) if padding_counts else lengths).sum(1)

@@ -1,5 +1,6 @@
-"""Two players, each with its own step; each step returns its losses as a flat dict of named numbers."""
+"""Two players, each with its own step; each step returns its losses as a flat dict of named numbers, one per member (M)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -7,16 +8,20 @@ from torch import Tensor, nn
 
 from wavu.gan import losses
 from wavu.gan.batches import Batch
-from wavu.gan.model import Discriminator, Generator, join
+from wavu.gan.discriminator import Discriminator
+from wavu.gan.generator import Generator
+from wavu.gan.join import join
 from wavu.gan.noise import Noise
+from wavu.gan.windows import padded_to_longest
 
 
 @dataclass(frozen=True)
 class Player:
-    """A network and its optimiser."""
+    """M networks and their optimiser. learning_rates (M); clip_norm: greatest norm of a member's gradient."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
+    learning_rates: Tensor
     clip_norm: float
 
     @classmethod
@@ -24,40 +29,48 @@ class Player:
         cls,
         network: nn.Module,
         *,
-        learning_rate: float,
+        learning_rates: Tensor,
         weight_decay: float,
         betas: tuple[float, float],
         epsilon: float,
         clip_norm: float,
     ) -> "Player":
-        """A player with Adam and decoupled weight decay; clip_norm: greatest norm of a member's gradient."""
+        """A player with Adam and decoupled weight decay."""
+        # A rate of 1, so that each member's own can be applied to the whole step afterwards.
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=learning_rate, betas=tuple(betas), eps=epsilon, weight_decay=weight_decay, fused=True
+            network.parameters(), lr=1.0, betas=tuple(betas), eps=epsilon, weight_decay=weight_decay, fused=True
         )
-        return cls(network, optimizer, clip_norm)
+        return cls(network, optimizer, learning_rates, clip_norm)
 
-    def follow(self, loss: Tensor) -> Tensor:
+    def follow(self, loss: Tensor, *, beside: nn.Module | None = None) -> Tensor:
         """One update down a loss (M); returns the norm of each member's gradient before clipping (M).
 
         Changed on purpose: the original clips both networks' gradients by their joint norm and then throws one of them
-        away; here only the gradients of the player on the move are computed, and clipped by their own norm.
+        away; here only the gradients of the player on the move are computed, and clipped by their own norm. beside: the
+        other network, whose gradients shall count as in the original.
         """
-        parameters = list(self.network.parameters())
-        gradients = torch.autograd.grad(loss.sum(), parameters)
+        own = list(self.network.parameters())
+        both = own + (list(beside.parameters()) if beside else [])
+        gradients = torch.autograd.grad(loss.sum(), both, materialize_grads=True)
         norm = torch.stack([gradient.reshape(len(loss), -1).square().sum(1) for gradient in gradients]).sum(0).sqrt()
         scale = self.clip_norm / norm.clamp(min=self.clip_norm)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient * scale.view(-1, *[1] * (gradient.ndim - 1))
+        before = [parameter.detach().clone() for parameter in own]
+        for parameter, gradient in zip(own, gradients, strict=False):
+            # Contiguous as the parameter: the fused optimiser goes through both in the order of memory, whatever their strides.
+            parameter.grad = (gradient * _along(scale, gradient)).contiguous()
         self.optimizer.step()
+        with torch.no_grad():
+            for parameter, start in zip(own, before, strict=True):
+                parameter.copy_(torch.lerp(start, parameter, _along(self.learning_rates, parameter)))
         return norm
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and the optimiser's memory, by name."""
+        """Weights and the optimiser's memory, by name; all but its counter of steps lead with M."""
         memory = self.optimizer.state_dict()["state"]
         named = {f"optimizer.{index}.{key}": value for index, values in memory.items() for key, value in values.items()}
         return {f"network.{name}": value for name, value in self.network.state_dict().items()} | named
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what :meth:`tensors` gave."""
         state = self.optimizer.state_dict()
         for name, value in tensors.items():
@@ -71,45 +84,83 @@ class Player:
         self.optimizer.load_state_dict(state)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all members: the repaired arithmetic, or the original's where it slips.
+
+    padding_counts: penalty and means run over padding too. joint_clipping: the norm a gradient is clipped by is that of both
+    networks' gradients.
+    """
+
+    padding_counts: bool
+    joint_clipping: bool
+
+
 def discriminator_step(
-    generator: Generator, discriminator: Player, batch: Batch, noise: Noise, *, gradient_penalty: float, slope: float
+    generator: Generator,
+    discriminator: Player,
+    batch: Batch,
+    noise: Noise,
+    rules: Rules,
+    *,
+    gradient_penalty: Tensor,
+    slope: Tensor,
 ) -> dict[str, Tensor]:
     """The discriminator learns to tell made-up phones from real ones. Values (M).
 
-    gradient_penalty: weight of that term. slope: the slope it asks for.
+    gradient_penalty (M): weight of that term. slope (M): the slope it asks for.
     """
-    with torch.no_grad():
-        logits, lengths = join(generator(batch.segments, noise), batch.lengths, noise)
-        made = logits.softmax(-1)
+    with torch.set_grad_enabled(rules.joint_clipping):
+        heard = generator(batch.inputs, batch.lengths, noise)
+        logits, lengths = join(heard.logits, heard.lengths, noise)
     critic = discriminator.network.critic()
-    shorter = torch.minimum(lengths, batch.phone_lengths)
+    made, real = critic.hear(logits.softmax(-1)), critic.read(batch.phones)
+    size = min(made.shape[2], real.shape[2])
+    share = noise.uniform(made.shape[1])[..., None, None]
+    between = share * real[:, :, :size] + (1 - share) * made[:, :, :size]
+    # Changed: judged up to the end of the shorter of each pair, not up to that of the shorter of the two padded batches.
+    shorter = torch.minimum(
+        *(padded_to_longest(each) if rules.padding_counts else each for each in (lengths, batch.phone_lengths))
+    )
     terms = {
-        "discriminator/made_up": losses.called_made_up(critic(made, lengths)),
-        "discriminator/real": losses.called_real(critic(batch.phones, batch.phone_lengths)),
-        "discriminator/gradient_penalty": losses.gradient_penalty(
-            critic, batch.phones, made, shorter, noise.uniform(made.shape[1]), slope=slope
-        ),
+        "discriminator/made_up": losses.called_made_up(critic.score(made, lengths)),
+        "discriminator/real": losses.called_real(critic.score(real, batch.phone_lengths)),
+        "discriminator/gradient_penalty": losses.gradient_penalty(critic.slope(between, shorter), slope),
     }
     weights = {"discriminator/gradient_penalty": gradient_penalty}
-    return _play(discriminator, terms, weights, "discriminator/gradient_norm")
+    return _play(discriminator, generator if rules.joint_clipping else None, terms, weights, "discriminator/gradient_norm")
 
 
 def generator_step(
-    generator: Player, discriminator: Discriminator, batch: Batch, noise: Noise, *, diversity: float, smoothness: float
-) -> dict[str, Tensor]:
-    """The generator learns to make up phones that pass for real. Values (M); the keywords weigh their terms."""
-    logits, lengths = join(generator.network(batch.segments, noise), batch.lengths, noise)
-    scores = discriminator(logits.softmax(-1), lengths)
+    generator: Player, discriminator: Discriminator, batch: Batch, noise: Noise, rules: Rules,
+    *, diversity: Tensor, smoothness: Tensor, auxiliary: Tensor,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The generator learns to make up phones that pass for real. Values (M); the keywords (M) weigh their terms."""
+    heard = generator.network(batch.inputs, batch.lengths, noise)
+    logits, lengths = join(heard.logits, heard.lengths, noise)
+    with torch.set_grad_enabled(rules.joint_clipping):
+        critic = discriminator.critic()
     terms = {
-        "generator/passes": losses.called_real(scores),
-        "generator/diversity": losses.diversity(logits, lengths),
-        "generator/smoothness": losses.smoothness(logits, lengths),
+        "generator/passes": losses.called_real(critic(logits.softmax(-1), lengths)),
+        "generator/diversity": losses.diversity(logits, lengths, padding_counts=rules.padding_counts),
+        "generator/smoothness": losses.smoothness(logits, lengths, padding_counts=rules.padding_counts),
     }
-    weights = {"generator/diversity": diversity, "generator/smoothness": smoothness}
-    return _play(generator, terms, weights, "generator/gradient_norm")
+    if batch.targets is not None:
+        terms["generator/auxiliary"] = losses.auxiliary(
+            heard.targets, batch.targets, batch.lengths, padding_counts=rules.padding_counts
+        )
+    weights = {"generator/diversity": diversity, "generator/smoothness": smoothness, "generator/auxiliary": auxiliary}
+    return _play(generator, discriminator if rules.joint_clipping else None, terms, weights, "generator/gradient_norm")
 
 
-def _play(player: Player, terms: dict[str, Tensor], weights: dict[str, float], norm_name: str) -> dict[str, Tensor]:
+def _play(
+    player: Player, beside: nn.Module | None, terms: dict[str, Tensor], weights: dict[str, Tensor], norm_name: str
+) -> dict[str, Tensor]:
     """Follow the weighted sum of the terms (weight 1 where none is given); the terms and the norm of the gradient."""
-    norm = player.follow(sum(weights.get(name, 1.0) * term for name, term in terms.items()))
+    norm = player.follow(sum(weights.get(name, 1.0) * term for name, term in terms.items()), beside=beside)
     return {name: term.detach() for name, term in terms.items()} | {norm_name: norm}
+
+
+def _along(members: Tensor, like: Tensor) -> Tensor:
+    """(M) -> (M, 1, ..., 1), to be multiplied with a tensor that leads with M."""
+    return members.view(-1, *[1] * (like.ndim - 1))

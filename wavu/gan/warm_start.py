@@ -1,43 +1,63 @@
 """A generator that already says what somebody else's labels say: logistic regression from its windows to the labels."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wavu.gan.batches import padded
-from wavu.gan.model import windows
+from wavu.gan.batches import padded, resident
+from wavu.gan.windows import windows
 from wavu.store import Ragged
 
 
-def initial_generator(
-    segments: Ragged,
+def initial_kernel(
+    hidden: Callable[[Tensor, Tensor], Tensor],
+    inputs: Ragged,
     labels: Ragged,
     *,
     phones: int,
     taps: int,
+    stride: int,
     ridge: float,
     iterations: int,
     examples: int,
     confidence: float,
     seed: int,
 ) -> Tensor:
-    """The generator kernel (V, d, k) that best predicts labels (S) int16 from segments (S, d).
+    """The generator kernel (V, d, k) that best predicts labels (S) int16, one per output, from segments or frames (N, d).
 
-    phones: V. taps: k. ridge: weight of the squared kernel beside the mean cross-entropy, with inputs scaled to variance 1.
-    iterations: of L-BFGS. examples: about so many segments are looked at, drawn by seed. confidence: the kernel is scaled
-    up until the softmax gives its best phone this probability on average: labels with errors leave it unsure, and a
-    discriminator used to one-hot text would see nothing but that.
+    hidden: what the generator's convolution sees of inputs (1, B, N, d) with lengths (1, B). phones: V. taps: k. ridge:
+    weight of the squared kernel beside the mean cross-entropy, with inputs scaled to variance 1. iterations: of L-BFGS.
+    examples: about so many outputs are looked at, drawn by seed. confidence: the kernel is scaled up until the softmax gives
+    its best phone this probability on average: labels with errors leave it unsure, and a discriminator used to one-hot text
+    would see nothing but that.
     """
-    order = np.random.default_rng(seed).permutation(len(segments))
-    chosen = order[: np.searchsorted(segments.lengths[order].cumsum(), examples) + 1]
-    rows, lengths = padded(torch.from_numpy(np.array(segments.flat)), segments.offsets, chosen)
-    dim, valid = rows.shape[-1], torch.arange(rows.shape[1]) < lengths[:, None]
-    inputs = windows(rows.float()[None], taps, before=taps // 2)[0][valid]  # (N, d k)
+    order = np.random.default_rng(seed).permutation(len(inputs))
+    chosen = order[: np.searchsorted(labels.lengths[order].cumsum(), examples) + 1]
+    flat, offsets = resident(inputs.flat, torch.device("cpu")), torch.from_numpy(inputs.offsets)
+    rows, lengths = padded(flat, offsets, torch.from_numpy(chosen), int(inputs.lengths[chosen].max()))
+    seen = hidden(rows.float()[None], lengths[None]).detach()
+    around = windows(seen, taps, before=taps // 2, stride=stride)[0]
+    valid = torch.arange(around.shape[1]) < torch.from_numpy(labels.lengths[chosen])[:, None]
+    examples_seen = around[valid].flatten(1)  # (N, k d)
+    scale = examples_seen.square().mean().sqrt().clamp(min=1e-12)
     targets = torch.from_numpy(labels.take(chosen).flat).long()
-    scale = inputs.square().mean().sqrt().clamp(min=1e-12)
-    weights = _regress(inputs / scale, targets, phones, ridge, iterations) / scale
-    return (weights * _sharpening(inputs @ weights.T, confidence)).view(phones, dim, taps)
+    weights = _regress(examples_seen / scale, targets, phones, ridge, iterations) / scale
+    weights *= _sharpening(examples_seen @ weights.T, confidence)
+    return weights.view(phones, taps, -1).transpose(1, 2).contiguous()
+
+
+def most_common(labels: Ragged, starts: Ragged) -> Ragged:
+    """The label that most frames of each segment have: labels (N) of frames, starts (S) first frame of each segment -> (S)."""
+    firsts = starts.flat + np.repeat(labels.offsets[:-1], starts.lengths)
+    segment = np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(labels.flat)))
+    codes, counts = np.unique(segment * (int(labels.flat.max()) + 1) + labels.flat, return_counts=True)
+    owner, value = np.divmod(codes, int(labels.flat.max()) + 1)
+    order = np.lexsort((-value, counts, owner))  # the most frequent of each segment last, of equals the lowest
+    last = np.flatnonzero(np.append(owner[order][1:] != owner[order][:-1], True))
+    return Ragged(value[order][last].astype(np.int16), starts.offsets)
 
 
 def _regress(inputs: Tensor, targets: Tensor, phones: int, ridge: float, iterations: int) -> Tensor:

@@ -7,7 +7,7 @@ from wavu.store import Ragged, Text
 
 def phones_of(text: Text) -> Ragged:
     """The int16 phone ids of each of the B sentences, words joined, no silence."""
-    return _phones_of_words(text)[0]
+    return spelled(text)[0]
 
 
 def with_silence(text: Text, *, probability: float, generator: np.random.Generator, surround: bool) -> Ragged:
@@ -17,7 +17,7 @@ def with_silence(text: Text, *, probability: float, generator: np.random.Generat
     uses 0.25, 2.0 uses 0.5. surround: one more at both ends of every sentence. To draw for a batch of sentences only, give
     ``replace(text, lines=text.lines.take(rows))``.
     """
-    phones, word_starts = _phones_of_words(text)
+    phones, word_starts = spelled(text)
     begins_line = np.zeros(len(word_starts), bool)
     begins_line[text.lines.offsets[:-1][text.lines.lengths > 0]] = True
     silent = ~begins_line & (generator.random(len(word_starts)) < probability)
@@ -30,7 +30,7 @@ def with_silence(text: Text, *, probability: float, generator: np.random.Generat
     return Ragged(np.insert(phones.flat, places, len(text.phones) - 1), offsets)
 
 
-def _phones_of_words(text: Text) -> tuple[Ragged, np.ndarray]:
+def spelled(text: Text) -> tuple[Ragged, np.ndarray]:
     """Phones of each sentence, and where in the flat array each word of the text starts."""
     words = text.pronunciations.take(text.lines.flat)
     return Ragged(words.flat, words.offsets[text.lines.offsets]), words.offsets[:-1]
