@@ -182,7 +182,7 @@ def error_rates(out_dir: Path) -> dict:
 
 
 def members_labels(out_dir: Path) -> list[Ragged]:
-    """What each of the GANs makes of the segments that all were trained on."""
+    """What each of the GANs, as it was in the end, makes of the segments that all were trained on."""
     tensors, about = read_tensors(out_dir / "gan" / "members.safetensors")
     segments, _, _ = pool_runs(Speech.read(out_dir / "audio").frames, Ragged.read(out_dir / "gan" / "warm_start", "labels"))
     return label(rebuilt(tensors, about), segments, silence=len(about["phones"]) - 1, batch_size=LABEL_BATCH)

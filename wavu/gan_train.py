@@ -11,7 +11,7 @@ Curves: tensorboard --logdir runs/gan/curves
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -151,53 +151,49 @@ class Task:
 class Run:
     """A training run as it stands.
 
-    rows: one per validation and member. stopped: members that are no more, by number, and why. best: each living member's
-    best row, and its generator then, by number of the member; champion: number of the best of all, alive or not.
+    rows: one per validation and member. stopped: members that are no more, by number, and why. best: the best row of all, and
+    weights (M = 1): that generator as it was then.
     """
 
     population: Population
     rows: list[dict] = field(default_factory=list)
     stopped: dict[int, str] = field(default_factory=dict)
-    best: dict[int, tuple[dict, dict[str, np.ndarray]]] = field(default_factory=dict)
+    best: dict | None = None
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @property
-    def champion(self) -> int:
-        """Number of the member with the best row."""
-        return best([row for row, _ in self.best.values()])["member"]
-
-    def note(self, rows: list[dict], at: Sequence[int]) -> None:
-        """Take down rows of scores of the members in places ``at``, and keep each generator that is its member's best so far."""
-        weights = {name: value.cpu().numpy() for name, value in self.population.generator.network.state_dict().items()}
-        for index, row in zip(at, rows, strict=True):
-            number = row["member"]
-            if number not in self.best or best([self.best[number][0], row]) is row:
-                self.best[number] = (row, {name: value[index : index + 1].copy() for name, value in weights.items()})
+    def note(self, rows: list[dict]) -> None:
+        """Take down rows of scores, and keep the generator of the best of all."""
         self.rows += rows
+        winner = best(rows)
+        if self.best is None or winner["score"] < self.best["score"]:
+            index = [member.number for member in self.population.members].index(winner["member"])
+            state = self.population.generator.network.state_dict()
+            self.best, self.weights = (
+                winner,
+                {name: value[index : index + 1].cpu().numpy().copy() for name, value in state.items()},
+            )
+
+    def newcomer(self) -> int:
+        """A number that no member has had."""
+        return 1 + max([row["member"] for row in self.rows] + [member.number for member in self.population.members])
 
     def newest(self) -> list[dict]:
-        """The last row of every member, for people to look at."""
+        """The last row of every living member, for people to look at."""
         last = {row["member"]: row for row in self.rows}
-        alive = {member.number: member for member in self.population.members}
-        shown = [
-            last[number] | {"seed": each.seed, "settings": each.settings} for number, each in alive.items() if number in last
-        ]
-        return shown
+        return [last[each.number] | {"seed": each.seed, "settings": each.settings} for each in self.population.members]
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         tensors = {name: value.detach().cpu().numpy() for name, value in self.population.tensors().items()}
-        for number, (_, weights) in self.best.items():
-            tensors |= {f"best.{number}.{name}": value for name, value in weights.items()}
         members = [member.as_dict() for member in self.population.members]
-        best_rows = {number: row for number, (row, _) in self.best.items()}
         about = {
             "update": self.population.update,
             "members": members,
             "rows": self.rows,
             "stopped": self.stopped,
-            "best": best_rows,
+            "best": self.best,
         }
-        write_tensors(path, tensors, about)
+        write_tensors(path, tensors | {f"best.{name}": value for name, value in self.weights.items()}, about)
 
     def resume(self, path: Path) -> None:
         """Go back to a checkpoint."""
@@ -205,16 +201,11 @@ class Run:
         device, members = self.population.device, [Member(**member) for member in about["members"]]
         self.population.keep(range(len(members)))
         self.population.appoint(members)
-        current = {name: torch.from_numpy(value).to(device) for name, value in tensors.items() if not name.startswith("best.")}
-        self.population.restore(current, about["update"])
-        self.rows, self.stopped = about["rows"], {int(number): why for number, why in about["stopped"].items()}
-        self.best = {
-            int(number): (
-                row,
-                {name.split(".", 2)[2]: value for name, value in tensors.items() if name.startswith(f"best.{number}.")},
-            )
-            for number, row in about["best"].items()
-        }
+        self.weights = {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}
+        now = {name: torch.from_numpy(value).to(device) for name, value in tensors.items() if not name.startswith("best.")}
+        self.population.restore(now, about["update"])
+        self.rows, self.best = about["rows"], about["best"]
+        self.stopped = {int(number): why for number, why in about["stopped"].items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -493,7 +484,7 @@ def _validate(run: Run, exam: Exam, config: dict, curves: SummaryWriter, out_dir
     """Judge everybody, stop who is broken, give the places of the collapsed away."""
     _stop_broken(run)
     rows, labels = exam.take(run.population)
-    run.note(rows, at=range(len(rows)))
+    run.note(rows)
     if config["keep"] == "all":
         _keep(run.population, out_dir / "generators")
     for row in rows:
@@ -544,7 +535,7 @@ def _replace_collapsed(run: Run, rows: list[dict], factors: list[float]) -> None
     for index, row in enumerate(rows):
         if not good or not row["suspected_failed"]:
             continue
-        number = 1 + max([*run.best, *run.stopped])
+        number = run.newcomer()
         parent_row = good[number % len(good)]
         child = mutated(population.members[parent_row], number=number, born=population.update, factors=factors)
         run.stopped[row["member"]] = row["suspected_failed"]
@@ -552,12 +543,12 @@ def _replace_collapsed(run: Run, rows: list[dict], factors: list[float]) -> None
             f"member {row['member']} is stopped: {row['suspected_failed']}; member {number} takes its place, a copy of {child.parent}"
         )
         population.give_place(index, parent_row, child)
-        run.note([rows[parent_row] | {"member": number}], at=[index])
+        run.note([rows[parent_row] | {"member": number}])
 
 
 def _finish(run: Run, task: Task, text: Text, out_dir: Path) -> dict:
     """Write all generators and the best one, its labels of all utterances and everybody's scores; counts for stage.json."""
-    row, weights = run.best[run.champion]
+    row, weights = run.best, run.weights
     network = run.population.generator.network
     inputs = task.inputs(network.hears)
     about = {"phones": text.phones, **described(network), "cut": task.cut, "silence": task.silence}
@@ -568,8 +559,8 @@ def _finish(run: Run, task: Task, text: Text, out_dir: Path) -> dict:
     write_tensors(out_dir / "generator.safetensors", weights, chosen)
     write_json(out_dir / "generator.json", chosen)
     numbers = [member.number for member in run.population.members]
-    everybody = {name: np.concatenate([run.best[number][1][name] for number in numbers]) for name in weights}
-    verdicts = [run.best[number][0]["suspected_failed"] for number in numbers]
+    everybody = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    verdicts = [entry["suspected_failed"] for entry in run.newest()]
     members = [member.as_dict() | {"suspected_failed": why} for member, why in zip(run.population.members, verdicts, strict=True)]
     write_tensors(out_dir / "members.safetensors", everybody, about | {"members": members})
     table = [{**entry, "suspected_failed": entry["suspected_failed"] or ""} for entry in run.rows]
@@ -607,7 +598,7 @@ def _report(counts: dict, out_dir: Path) -> None:
 
 
 def _standing(run: Run) -> str:
-    row = run.best[run.champion][0]
+    row = run.best
     return f"best score {row['score']:.3f}, member {row['member']} at {row['update']:,}"
 
 
