@@ -18,6 +18,7 @@ import numpy as np
 from rich.progress import track
 from scipy.stats import spearmanr
 
+from wavu.audio.pool import pool_runs
 from wavu.decode.greedy import runs
 from wavu.evaluate import phone_error_rate, read_references
 from wavu.gan.generator import rebuilt
@@ -29,10 +30,12 @@ CONVERGED = 0.3  # PER below which a generator has learned the language, errors 
 SMALL = ["batch_size=32", "discriminator.channels=96", "replace=off", "keep=all", "log_every=1000"]
 COLD = ["recipe=wav2vec_u", *SMALL]
 STARTS = {
-    "cold": ["warm_start=none"],
-    "matching": ["warm_start=matching", "repool=false"],
-    "HMM": ["warm_start=hmm", "repool=false"],
-    "HMM, its boundaries": ["warm_start=hmm", "repool=true"],
+    "cold, recipe=wav2vec_u": [*COLD, "warm_start=none"],
+    "cold, recipe=small": ["recipe=small", *SMALL, "warm_start=none"],
+    "cold on the HMM's boundaries, recipe=small": ["recipe=small", *SMALL, "warm_start=boundaries"],
+    "matching": [*SMALL, "warm_start=matching", "repool=false"],
+    "HMM": [*SMALL, "warm_start=hmm", "repool=false"],
+    "HMM and its boundaries": [*SMALL, "warm_start=hmm", "repool=true"],
 }
 MEASURES = (
     "weighted_lm_perplexity",
@@ -122,8 +125,6 @@ class Language:
 
 def heard(out: Path, speech: Speech) -> Ragged:
     """What the generators of a folder hear."""
-    from wavu.audio.pool import pool_runs
-
     starts = Ragged.read(out, "starts")
     if len(starts.flat) == len(speech.segments.flat) and np.array_equal(starts.flat, speech.starts.flat):
         return speech.segments
@@ -147,12 +148,8 @@ def warm_start(languages: list[Language], members: int, updates: int) -> None:
     print("|---|---|---|---|---|---|")
     for language in languages:
         for name, settings in STARTS.items():
-            recipe = COLD if name == "cold" else SMALL
-            every = updates // 10
-            folder = name.replace(",", "").replace(" ", "_")
-            rows = language.train(
-                folder, *recipe, *settings, f"members={members}", f"updates={updates}", f"validation.every={every}"
-            )
+            shared = [f"members={members}", f"updates={updates}", f"validation.every={updates // 8}"]
+            rows = language.train("start_" + "".join(filter(str.isalnum, name)), *settings, *shared)
             rates = np.array([row["per"] for row in last(rows)])
             first = np.mean([row["per"] for row in rows if row["update"] == 0])
             reached = [
@@ -171,7 +168,7 @@ def selection(languages: list[Language], members: int, updates: int) -> None:
     """Which measure puts members in the order of their true PER."""
     rates = "sweep.grid={generator.learning_rate:[2e-4,1e-3,2e-3,4e-3]}"
     groups = {
-        "selection_cold": [*COLD, "warm_start=none"],
+        "selection_boundaries": ["recipe=small", *SMALL],
         "selection_matching": [*SMALL, "warm_start=matching", "repool=false", rates],
         "selection_hmm": [*SMALL, "warm_start=hmm", "repool=true", rates],
     }

@@ -91,7 +91,7 @@ def main_work(config: dict) -> None:
 def _check(config: dict, speech: Speech) -> None:
     """Refuse what cannot work before anything is written."""
     known = {
-        "warm_start": ("hmm", "matching", "none"),
+        "warm_start": ("hmm", "matching", "boundaries", "none"),
         "replace": ("collapsed", "off"),
         "keep": ("best", "all"),
         "precision": ("float32", "tf32", "bf16"),
@@ -308,7 +308,7 @@ def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> Task
     folder = out_dir / "warm_start"
     if not (folder / "hmm.safetensors").exists():
         _decipher(speech, text, config["decipher"], config["seed"], folder)
-    name, model = {"hmm": ("labels", "hmm"), "matching": ("matched", "matched")}[config["warm_start"]]
+    name, model = ("matched", "matched") if config["warm_start"] == "matching" else ("labels", "hmm")
     frame_labels, cut = Ragged.read(folder, name), None
     silence = read_tensors(folder / "hmm.safetensors")[1]["silence"]
     rate = len(spoken(frame_labels, len(text.phones) - 1).flat) / (len(frame_labels.flat) * HOP_SECONDS)
@@ -320,7 +320,7 @@ def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> Task
         speech, cut = replace(speech, segments=segments, starts=starts), model
     else:
         labels = most_common(frame_labels, speech.starts)
-    return Task(speech, labels, silence, rate, cut)
+    return Task(speech, None if config["warm_start"] == "boundaries" else labels, silence, rate, cut)
 
 
 def _exam(task: Task, text: Text, config: dict) -> tuple[Exam, np.ndarray]:
