@@ -127,6 +127,7 @@ def test_a_warm_start_becomes_better_and_everything_is_written(folders: Path) ->
 WAYS = {
     "matching": ("warm_start=matching",),
     "as cut": ("repool=false",),
+    "boundaries": ("warm_start=boundaries",),
     "cold": ("warm_start=none",),
     "2.0": FRAMES_HEARD,
     "2.0 warm": (*FRAMES_HEARD, "warm_start=hmm"),
@@ -147,7 +148,7 @@ def test_every_way_leads_to_the_end(folders: Path, ways: tuple[str, ...]) -> Non
     assert all(np.isfinite(value).all() for value in members.values())
     labels, starts = (Ragged.read(folders / "gan", part) for part in ("labels", "starts"))
     assert np.array_equal(labels.offsets, starts.offsets) and labels.flat.max() < len(PHONES)
-    if read_json(folders / "gan" / "stage.json")["config"]["warm_start"] != "none":
+    if read_json(folders / "gan" / "stage.json")["config"]["warm_start"] in ("hmm", "matching"):
         assert accuracy(folders, "gan") > 0.75
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -364,7 +365,7 @@ def test_a_member_that_broke_stays_away_after_a_resume(folders: Path, monkeypatc
 
 
 MISTAKES = {
-    "warm_start=hot": "unknown warm_start 'hot'; known: hmm, matching, none",
+    "warm_start=hot": "unknown warm_start 'hot'; known: hmm, matching, boundaries, none",
     "replace=maybe": "unknown replace 'maybe'; known: collapsed, off",
     "keep=none": "unknown keep 'none'; known: best, all",
     "precision=float16": "unknown precision 'float16'; known: float32, tf32, bf16",
@@ -393,3 +394,11 @@ def test_swapped_folders_are_refused(folders: Path) -> None:
     with pytest.raises(WavuError, match="was made by wavu.prepare_text, expected the output of wavu.prepare_audio"):
         gan_train.main_work(config | {"audio": config["text"], "text": config["audio"]})
     assert not (folders / "gan").exists()
+
+
+def test_generators_learn_from_noise_and_one_that_did_is_chosen_without_labels(folders: Path) -> None:
+    rates = ("generator.learning_rate=4e-3", "discriminator.learning_rate=4e-3", "discriminator.channels=32", "batch_size=16")
+    cold = ("recipe=small", "warm_start=none", "members=8", "updates=1200", "validation.every=400", "replace=off", "buckets=4")
+    counts = train(folders, "gan", *cold, *rates, "discriminator.head_start=0", "log_every=500")
+    assert accuracy(folders, "gan") > 0.8  # a phone said at random is right in a fifth
+    assert counts["suspected_failed"] is None and counts["members_converged"] < 8, "not all of them do, and are called so"

@@ -212,19 +212,24 @@ class Run:
 class Exam:
     """Utterances to be judged by, without labels.
 
-    inputs: of the generators. starts: first frame of each of their outputs. units, frames: of the speech, for the likelihood.
-    seconds: of it. silence: id of ``<SIL>``. hmm: settings of ``likelihood_of``. theirs: the warm start's labels, or None.
+    inputs: of the generators. starts: first frame of each of their outputs. units: of the speech, for the likelihood. hmm:
+    its settings. per_batch: whether the original's metric is measured too. theirs: the warm start's labels, or None. phones:
+    V symbols.
     """
 
     judge: Judge
     inputs: Ragged
     starts: Ragged
     units: Ragged
-    silence: int
     hmm: dict
     per_batch: bool
     theirs: Ragged | None
     phones: list[str]
+
+    @property
+    def silence(self) -> int:
+        """Number of ``<SIL>``."""
+        return len(self.phones) - 1
 
     def take(self, population: Population) -> tuple[list[dict], list[Ragged]]:
         """A row of scores for each member, and its labels (S)."""
@@ -311,7 +316,8 @@ def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> Task
     name, model = ("matched", "matched") if config["warm_start"] == "matching" else ("labels", "hmm")
     frame_labels, cut = Ragged.read(folder, name), None
     silence = read_tensors(folder / "hmm.safetensors")[1]["silence"]
-    rate = len(spoken(frame_labels, len(text.phones) - 1).flat) / (len(frame_labels.flat) * HOP_SECONDS)
+    deciphered = len(spoken(frame_labels, len(text.phones) - 1).flat) / (len(frame_labels.flat) * HOP_SECONDS)
+    rate = config["phones_per_second"] or deciphered
     if config["generator"]["hears"] == "frames":
         stride = config["generator"]["stride"]
         labels = Ragged.of([row[::stride] for row in frame_labels], np.int16)
@@ -325,38 +331,52 @@ def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> Task
 
 def _exam(task: Task, text: Text, config: dict) -> tuple[Exam, np.ndarray]:
     """What the generators are judged by, and the rows of the utterances that are left to train on."""
-    wanted, speech, n_phones = config["validation"], task.speech, len(text.phones)
-    rng = np.random.default_rng(config["seed"])
-    shuffled = rng.permutation(len(speech.ids))
+    wanted, speech = config["validation"], task.speech
+    shuffled = np.random.default_rng(config["seed"]).permutation(len(speech.ids))
     held, rest = np.split(shuffled, [wanted["utterances"]])
     if len(shuffled) < 10 * wanted["utterances"]:  # too few to give any away, and no label that could be learned by heart
         held = rest = shuffled
     held = np.sort(held)
-    lines = replace(
-        text, lines=text.lines.take(np.random.default_rng(config["seed"]).permutation(len(text.lines))[: wanted["sentences"]])
-    )
-    hears, per_batch = config["generator"]["hears"], config["fidelity"]["metric_per_batch"]
+    some = np.random.default_rng(config["seed"]).permutation(len(text.lines))[: wanted["sentences"]]
+    lines, hears = replace(text, lines=text.lines.take(some)), config["generator"]["hears"]
     inputs, starts = task.inputs(hears).take(held), task.starts(hears, config["generator"].get("stride", 1)).take(held)
-    judge = Judge.of(
-        phones_of(lines),
-        phones=n_phones,
+    exam = Exam(
+        judge=_judge(task, text, phones_of(lines), len(inputs.flat), config),
+        inputs=inputs,
+        starts=starts,
+        units=speech.units.take(held),
+        hmm=_likelihood_settings(lines, task, config),
+        per_batch=config["fidelity"]["metric_per_batch"],
+        theirs=None if task.labels is None else task.labels.take(held),
+        phones=text.phones,
+    )
+    return exam, np.sort(rest)
+
+
+def _judge(task: Task, text: Text, lines: Ragged, sample: int, config: dict) -> Judge:
+    """What knows how phones of the language look."""
+    per_batch = config["fidelity"]["metric_per_batch"]
+    return Judge.of(
+        lines,
+        phones=len(text.phones),
         log10_probability=_language_model(text, task.silence, config),
-        sample=len(inputs.flat),
+        sample=sample,
         seed=config["seed"],
         phones_per_second=task.phones_per_second,
         weights={"weighted_perplexity_per_batch": 1.0} if per_batch else config["selection"],
     )
-    settings = dict(wanted["hmm"])
-    silent = with_optional_silence(
-        with_silence(lines, generator=rng, probability=task.silence["probability"], surround=False), n_phones - 1
-    )
-    hmm = {
+
+
+def _likelihood_settings(text: Text, task: Task, config: dict) -> dict:
+    """What a member's labels need to become an HMM whose likelihood is measured."""
+    noise, between, silence = np.random.default_rng(config["seed"]), task.silence["probability"], len(text.phones) - 1
+    settings = dict(config["validation"]["hmm"])
+    lines = with_optional_silence(with_silence(text, generator=noise, probability=between, surround=False), silence)
+    return {
         "utterances": settings.pop("utterances"),
-        "grammar": grammar(silent, n_phones, order=settings.pop("order")),
-        "model": settings | {"n_units": speech.n_units},
+        "grammar": grammar(lines, len(text.phones), order=settings.pop("order")),
+        "model": settings | {"n_units": task.speech.n_units},
     }
-    theirs = None if task.labels is None else task.labels.take(held)
-    return Exam(judge, inputs, starts, speech.units.take(held), n_phones - 1, hmm, per_batch, theirs, text.phones), np.sort(rest)
 
 
 def _language_model(text: Text, silence: dict, config: dict) -> LogProbability:
@@ -466,13 +486,12 @@ def _train(run: Run, batches: Batches, exam: Exam, config: dict, out_dir: Path) 
                 update = run.population.update
                 if update % config["log_every"] < 2:  # a step of each player
                     _log(curves, run.population, terms)
-                if update % config["validation"]["every"] == 0 or update == updates:
+                due = update % config["validation"]["every"] == 0 or update == updates
+                if due:
                     _validate(run, exam, config, curves, out_dir)
-                elif time.perf_counter() - saved < config["checkpoint_minutes"] * 60:
-                    advance(note=_standing(run))
-                    continue
-                run.save(checkpoint)
-                saved = time.perf_counter()
+                if due or time.perf_counter() - saved > config["checkpoint_minutes"] * 60:
+                    run.save(checkpoint)
+                    saved = time.perf_counter()
                 advance(note=_standing(run))
         run.save(checkpoint)
     if stopped.is_set():
