@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 from scipy.stats import spearmanr
 
 from wavu.audio.pool import pool_runs
@@ -110,7 +109,7 @@ class Language:
         some, silence = np.arange(0, len(speech.ids), 5), len(text.phones) - 1
         inputs = heard(out, speech).take(some)
         rates = {}
-        for path in track(sorted((out / "generators").iterdir()), f"true PER of {out.name}", transient=True):
+        for path in sorted((out / "generators").iterdir()):
             tensors, about = read_tensors(path)
             for member, labels in zip(
                 about["members"], label(rebuilt(tensors, about), inputs, silence=silence, batch_size=256), strict=True
