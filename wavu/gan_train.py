@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from wavu.errors import WavuError
 from wavu.gan.batches import Batches, Sentences
 from wavu.gan.discriminator import Discriminator
 from wavu.gan.generator import GENERATOR_STREAM, FrameGenerator, Generator, SegmentGenerator, described, rebuilt
-from wavu.gan.label import label
+from wavu.gan.label import label, output_starts
 from wavu.gan.members import Member, first_members, mutated
 from wavu.gan.noise import Noise
 from wavu.gan.population import Population
@@ -64,7 +64,6 @@ SETTINGS = (
     "generator.learning_rate", "discriminator.learning_rate", "loss.gradient_penalty", "loss.slope", "loss.diversity",
     "loss.smoothness", "loss.auxiliary",
 )  # fmt: skip  # what each member has its own of
-SCORES = "scores.tsv"
 
 
 def main_work(config: dict) -> None:
@@ -144,7 +143,7 @@ class Task:
         """First frame of each of a generator's outputs (S)."""
         if hears == "segments":
             return self.speech.starts
-        return Ragged.of([np.arange(0, length, stride) for length in self.speech.frames.lengths], np.int32)
+        return output_starts(self.speech.frames, stride)
 
 
 @dataclass
@@ -185,7 +184,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         tensors = {name: value.detach().cpu().numpy() for name, value in self.population.tensors().items()}
-        members = [member.as_dict() for member in self.population.members]
+        members = [asdict(member) for member in self.population.members]
         about = {
             "update": self.population.update,
             "members": members,
@@ -511,7 +510,7 @@ def _validate(run: Run, exam: Exam, config: dict, curves: SummaryWriter, out_dir
             if isinstance(value, float):
                 curves.add_scalar(f"scores/{name}/{row['member']}", value, row["update"])
     if exam.theirs is not None:
-        winner = min(range(len(rows)), key=lambda index: rows[index]["score"])
+        winner = rows.index(best(rows))
         _draw_confusion(curves, exam, labels[winner], rows[winner])
     if config["replace"] == "collapsed" and config["replace_after"] <= run.population.update < config["updates"]:
         _replace_collapsed(run, rows, config["mutation"])
@@ -520,7 +519,7 @@ def _validate(run: Run, exam: Exam, config: dict, curves: SummaryWriter, out_dir
 def _keep(population: Population, folder: Path) -> None:
     """Write all generators as they are after this update."""
     weights = {name: value.cpu().numpy() for name, value in population.generator.network.state_dict().items()}
-    about = described(population.generator.network) | {"members": [member.as_dict() for member in population.members]}
+    about = described(population.generator.network) | {"members": [asdict(member) for member in population.members]}
     write_tensors(folder / f"{population.update:07d}.safetensors", weights, about)
 
 
@@ -580,10 +579,10 @@ def _finish(run: Run, task: Task, text: Text, out_dir: Path) -> dict:
     numbers = [member.number for member in run.population.members]
     everybody = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     verdicts = [entry["suspected_failed"] for entry in run.newest()]
-    members = [member.as_dict() | {"suspected_failed": why} for member, why in zip(run.population.members, verdicts, strict=True)]
+    members = [asdict(member) | {"suspected_failed": why} for member, why in zip(run.population.members, verdicts, strict=True)]
     write_tensors(out_dir / "members.safetensors", everybody, about | {"members": members})
     table = [{**entry, "suspected_failed": entry["suspected_failed"] or ""} for entry in run.rows]
-    write_table(out_dir / SCORES, table, list(row))
+    write_table(out_dir / "scores.tsv", table, list(row))
     measured = {key: _rounded(value) for key, value in row.items() if key not in ("update", "member")}
     return {
         "utterances": len(labels),

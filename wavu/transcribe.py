@@ -28,7 +28,7 @@ from wavu.decipher.hmm import decode, unpacked
 from wavu.decode.greedy import per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
-from wavu.gan.label import label
+from wavu.gan.label import label, output_starts
 from wavu.progress import say, track
 from wavu.store import Ragged, read_tensors, write_table
 from wavu.units import HOP_SECONDS
@@ -113,7 +113,7 @@ def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labell
         """What the generator hears, and the first frame of each of its outputs."""
         if about["hears"] == "frames":
             frames = front_end.frames(encoded)
-            return frames, Ragged.of([np.arange(0, length, about["stride"]) for length in frames.lengths], np.int32)
+            return frames, output_starts(frames, about["stride"])
         if cut:
             return pool_runs(front_end.frames(encoded), cut(encoded))[:2]
         done = front_end.segment(encoded)

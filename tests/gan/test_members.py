@@ -1,6 +1,7 @@
 """Members: grids unrolled against a loop, copies that differ in a way drawn by their number."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_children_try_every_factor() -> None:
 
 def test_a_member_survives_json() -> None:
     child = mutated(Member(3, 11, BASE), number=9, born=200, factors=[0.8, 1.25])
-    assert Member(**json.loads(json.dumps(child.as_dict()))) == child
+    assert Member(**json.loads(json.dumps(asdict(child)))) == child
 
 
 def test_a_setting_of_all_members() -> None:

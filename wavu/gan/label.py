@@ -10,6 +10,11 @@ from wavu.store import Ragged
 _CPU = torch.device("cpu")
 
 
+def output_starts(inputs: Ragged, stride: int) -> Ragged:
+    """First input (S) int32 of each output of a generator with this stride, for inputs (N, d)."""
+    return Ragged.of([np.arange(0, length, stride) for length in inputs.lengths], np.int32)
+
+
 @torch.inference_mode()
 def label(generator: Generator, inputs: Ragged, *, silence: int, batch_size: int) -> list[Ragged]:
     """The best phone of each output, for each of the M members: segments or frames (N, d) -> M times (S) int16, row by row.

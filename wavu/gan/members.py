@@ -1,7 +1,7 @@
 """Who the GANs trained side by side are: each has its seed and its own settings; bad ones give their place to copies of good ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -21,10 +21,6 @@ class Member:
     settings: dict[str, float]
     born: int = 0
     parent: int | None = None
-
-    def as_dict(self) -> dict:
-        """For JSON; ``Member(**...)`` reads it."""
-        return asdict(self)
 
 
 def first_members(
