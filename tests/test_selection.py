@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 
+import jiwer
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,8 +21,10 @@ from wavu.selection import (
     agreement,
     best,
     combine,
+    disagreement,
     divergence,
     perplexity,
+    tuning_score,
     weighted_perplexity_per_batch,
 )
 from wavu.store import Ragged
@@ -331,3 +334,19 @@ def test_the_originals_criterion_never_sees_all_phones() -> None:
 def test_the_best_row_is_the_lowest_and_the_earliest() -> None:
     rows = [{"score": 2.0, "update": 0}, {"score": 1.0, "update": 1}, {"score": 1.0, "update": 2}]
     assert best(rows)["update"] == 1
+
+
+def test_disagreement_is_the_error_rate_against_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    said, labels = ([rng.integers(0, 5, size=rng.integers(1, 12)) for _ in range(40)] for _ in range(2))
+    expected = jiwer.wer([" ".join(map(str, row)) for row in labels], [" ".join(map(str, row)) for row in said])
+    assert disagreement(Ragged.of(said, np.int16), Ragged.of(labels, np.int16)) == pytest.approx(expected)
+
+
+def test_the_tuning_score_is_lowest_between_too_little_and_too_much_trust_in_the_language_model() -> None:
+    floors = {"least_perplexity": 4.0, "least_disagreement": 0.02}
+    too_little, right, too_much = (tuning_score(*pair, **floors) for pair in ((9.0, 0.05), (4.5, 0.06), (3.0, 0.4)))
+    assert right < too_little < too_much
+    # Neither repeating the labels nor babbling wins below the floors.
+    assert tuning_score(9.0, 0.0, **floors) == tuning_score(9.0, 0.02, **floors) > 0
+    assert tuning_score(1.0, 0.5, **floors) == tuning_score(4.0, 0.5, **floors) > 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from wavu.errors import WavuError
 from wavu.store import Ragged
@@ -213,6 +214,22 @@ def agreement(labels: Sequence[Ragged], silence: int) -> np.ndarray:
     either = [[np.count_nonzero(one | other) for other in spoken] for one in spoken]
     share = np.array(alike) / np.maximum(either, 1)
     return (share.sum(1) - share.diagonal()) / (len(said) - 1)
+
+
+def disagreement(said: Ragged, labels: Ragged) -> float:
+    """Edit operations that turn labels into what was said, by the number of labels. Phone ids, rows alike, without silence."""
+    edits = sum(Levenshtein.distance(*map(np.ndarray.tolist, rows)) for rows in zip(said, labels, strict=True))
+    return edits / max(1, len(labels.flat))
+
+
+def tuning_score(lm_perplexity: float, disagreement: float, *, least_perplexity: float, least_disagreement: float) -> float:
+    """How a decoding with one choice of weights is judged without labels, lower being better (Baevski et al. 2021, section 4.3).
+
+    Log perplexity of what was decoded times its ``disagreement`` with the labels that the weights are tuned on: a language
+    model that is trusted too little leaves the one high, one that is trusted too much the other. The floors keep the product
+    from being won by sentences of one frequent word, or by repeating the labels.
+    """
+    return float(np.log(max(lm_perplexity, least_perplexity)) * max(disagreement, least_disagreement))
 
 
 def combine(rows: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> np.ndarray:
