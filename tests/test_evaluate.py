@@ -3,134 +3,14 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from matplotlib.image import imread
 
 from wavu import evaluate
 from wavu.errors import WavuError
-from wavu.evaluate import BoundaryScore, boundary_score, edit_operations, phone_error_rate, read_boundaries, read_references
-from wavu.store import write_table
-
-PHONES = st.lists(st.sampled_from(["t", "a", "kʰ", "iː"]), max_size=12)
-
-
-# Phones
-
-
-@settings(max_examples=150)
-@given(PHONES, PHONES)
-def test_edit_operations_add_up_and_agree_with_jiwer(hypothesis: list[str], reference: list[str]) -> None:
-    insertions, deletions, substitutions = edit_operations(hypothesis, reference)
-    assert min(insertions, deletions, substitutions) >= 0
-    assert insertions - deletions == len(hypothesis) - len(reference)
-    assert deletions + substitutions <= len(reference)
-    if reference:
-        theirs = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
-        assert insertions + deletions + substitutions == theirs.insertions + theirs.deletions + theirs.substitutions
-        assert substitutions <= theirs.substitutions  # of equally cheap alignments, the one with the most phones right
-
-
-@settings(max_examples=30)
-@given(st.lists(st.tuples(PHONES, PHONES.filter(len)), min_size=1, max_size=6))
-def test_the_rate_of_a_corpus_agrees_with_jiwer(pairs: list[tuple[list[str], list[str]]]) -> None:
-    hypotheses, references = ({str(index): pair[side] for index, pair in enumerate(pairs)} for side in (0, 1))
-    ours = phone_error_rate(hypotheses, references)
-    theirs = jiwer.wer([" ".join(phones) for phones in references.values()], [" ".join(phones) for phones in hypotheses.values()])
-    assert ours.per == pytest.approx(theirs)
-    assert ours.length_ratio == pytest.approx(sum(len(pair[0]) for pair in pairs) / sum(len(pair[1]) for pair in pairs))
-
-
-@pytest.mark.parametrize(
-    ("hypothesis", "reference", "operations"),
-    [
-        ("a b c", "a b c", (0, 0, 0)),
-        ("", "a b c", (0, 3, 0)),
-        ("a b c", "", (3, 0, 0)),
-        ("", "", (0, 0, 0)),
-        ("a x c", "a b c", (0, 0, 1)),
-        ("b a", "a b", (1, 1, 0)),  # as cheap as two substitutions, and one phone is right
-        ("a a b", "a b", (1, 0, 0)),
-        ("k i t e n", "s i t i n k", (0, 1, 2)),
-    ],
-)
-def test_operations_known_by_hand(hypothesis: str, reference: str, operations: tuple[int, int, int]) -> None:
-    assert edit_operations(hypothesis.split(), reference.split()) == operations
-
-
-def test_planted_errors_are_counted() -> None:
-    generator = np.random.default_rng(0)
-    reference = [f"r{index}" for index in range(600)]  # all different: no cheaper alignment exists
-    fate = generator.choice(["keep", "drop", "swap", "add"], len(reference), p=[0.7, 0.1, 0.1, 0.1])
-    made = {"keep": lambda p: [p], "drop": lambda p: [], "swap": lambda p: ["x"], "add": lambda p: [p, "x"]}
-    hypothesis = [phone for phone, what in zip(reference, fate, strict=True) for phone in made[what](phone)]
-    rate = phone_error_rate({"a": hypothesis}, {"a": reference})
-    # A swap next to a drop or an addition may be told apart otherwise, never more cheaply by much.
-    assert rate.per == pytest.approx((fate != "keep").mean(), abs=0.03)
-    assert rate.insertions - rate.deletions == (fate == "add").sum() - (fate == "drop").sum()
-
-
-def test_silence_counts_on_neither_side() -> None:
-    rate = phone_error_rate({"a": ["<SIL>", "t", "<SIL>", "a"]}, {"a": ["t", "a", "<SIL>"]})
-    assert rate.per == 0 and rate.reference_phones == rate.hypothesis_phones == 2
-
-
-def test_what_is_not_transcribed_counts_as_deleted_and_what_has_no_reference_is_ignored() -> None:
-    rate = phone_error_rate({"a": ["t"], "extra": ["t"] * 9}, {"a": ["t"], "b": ["t", "a", "k"]})
-    assert (rate.deletions, rate.missing, rate.utterances, rate.per) == (3, 1, 2, 0.75)
-
-
-def test_nothing_in_common_is_an_error_that_shows_both_ids() -> None:
-    with pytest.raises(WavuError, match=r"'a\.wav' and 'a'.*without the ending"):
-        phone_error_rate({"a.wav": ["t"]}, {"a": ["t"]})
-    with pytest.raises(WavuError, match="no phone"):
-        phone_error_rate({"a": ["t"]}, {"a": ["<SIL>"]})
-
-
-# Boundaries
-
-
-def most_pairs(found: list[float], true: list[float], tolerance: float) -> int:
-    """Plain twin: the largest matching, by trying everything."""
-    if not found or not true:
-        return 0
-    best = most_pairs(found[1:], true, tolerance)
-    for index, time in enumerate(true):
-        if abs(found[0] - time) <= tolerance:
-            best = max(best, 1 + most_pairs(found[1:], true[:index] + true[index + 1 :], tolerance))
-    return best
-
-
-TIMES = st.lists(st.integers(0, 25), max_size=6, unique=True).map(sorted)
-
-
-@settings(max_examples=100)
-@given(TIMES, TIMES.filter(len), st.integers(0, 5))
-def test_matching_is_one_to_one_and_the_largest(found: list[int], true: list[int], tolerance: int) -> None:
-    score = boundary_score(
-        {"a": [time / 100 for time in found]}, {"a": [time / 100 for time in true]}, tolerance_seconds=tolerance / 100
-    )
-    assert score == BoundaryScore(len(true), len(found), most_pairs(found, true, tolerance))
-
-
-def test_perfect_boundaries_score_one() -> None:
-    score = BoundaryScore(true=40, found=40, hits=40)
-    assert score.precision == score.recall == score.f1 == score.r_value == 1
-
-
-def test_the_r_value_is_that_of_the_paper() -> None:
-    # Hit rate 75 %, over-segmentation 0: r1 = 25, r2 = -25 / sqrt(2), R = 1 - (25 + 17.678) / 200.
-    assert BoundaryScore(true=100, found=100, hits=75).r_value == pytest.approx(0.78661, abs=1e-5)
-    # Boundaries everywhere: every true one is hit, and the R-value is not fooled.
-    everywhere = BoundaryScore(true=100, found=400, hits=100)
-    assert everywhere.recall == 1 and everywhere.r_value < 0 < everywhere.f1
-
-
-def test_nothing_found_scores_zero() -> None:
-    score = boundary_score({"a": []}, {"a": [0.1, 0.2], "b": [0.3]}, tolerance_seconds=0.02)
-    assert score == BoundaryScore(true=3, found=0, hits=0) and score.precision == score.f1 == 0
+from wavu.evaluate import cluster_phones, phone_error_rate, read_boundaries, read_phones, read_references, read_times, read_words
+from wavu.store import Ragged, write_table
 
 
 def write_times(path: Path, rows: list[tuple[str, float, float, str]]) -> Path:
@@ -139,22 +19,16 @@ def write_times(path: Path, rows: list[tuple[str, float, float, str]]) -> Path:
     return path
 
 
-def test_boundaries_lie_between_phones(tmp_path: Path) -> None:
-    rows = [
-        ("a", 0.0, 0.1, "<SIL>"),
-        ("a", 0.1, 0.2, "t"),
-        ("a", 0.2, 0.3, "a"),
-        ("a", 0.3, 0.5, "<SIL>"),
-        ("a", 0.5, 0.6, "t"),
-        ("b", 0, 1, "o"),
-    ]
-    boundaries = read_boundaries(write_times(tmp_path / "times.tsv", rows))
-    assert boundaries == {"a": [0.2, 0.3, 0.5], "b": []}
+def test_times_are_grouped_by_utterance(tmp_path: Path) -> None:
+    rows = [("a", 0.1, 0.2, "t"), ("b", 0, 1, "o"), ("a", 0.2, 0.3, "a"), ("a", 0.3, 0.5, "<SIL>"), ("a", 0.5, 0.6, "t")]
+    path = write_times(tmp_path / "times.tsv", rows)
+    assert read_times(path)["b"] == [(0.0, 1.0, "o")]
+    assert read_boundaries(path) == {"a": [0.2, 0.3, 0.5], "b": []}
 
 
 def test_times_that_are_no_numbers_name_the_line(tmp_path: Path) -> None:
     with pytest.raises(WavuError, match=r"times\.tsv line 3: start and end must be seconds, got '0.2' and 'end'"):
-        read_boundaries(write_times(tmp_path / "times.tsv", [("a", 0, 0.2, "t"), ("a", 0.2, "end", "a")]))
+        read_times(write_times(tmp_path / "times.tsv", [("a", 0, 0.2, "t"), ("a", 0.2, "end", "a")]))
 
 
 # Files
@@ -218,14 +92,145 @@ def test_the_command_prints_and_writes_every_score(tmp_path: Path, monkeypatch, 
         f"times={times}",
         f"alignments={times}",
         f"out={tmp_path}/s.json",
+        "worst=1",
     )
     assert code == 0, err
-    assert out.startswith("PER 0.5000") and "r_value 1.000" in out
-    assert "1 references have no hypothesis" in err and "1 hypotheses have no reference" in err
+    assert "PER 0.5000" in " ".join(out.split()) and "r value 1.000" in out and "WER" not in out
+    assert "1 references have no hypothesis" in err and "1 hypotheses have no reference" in err and "2 utterances are few" in err
     scores = json.loads((tmp_path / "s.json").read_text())
-    assert scores["per"] == 0.5 and scores["deletions"] == scores["substitutions"] == 1 and scores["boundaries"]["f1"] == 1
+    per = scores["rates"]["PER"]
+    assert per["rate"] == 0.5 and per["deletions"] == per["substitutions"] == per["missing"] == 1
+    assert per["low"] == pytest.approx(1 / 3) and per["high"] == 1.0  # only one of the two utterances, or only the other
+    assert scores["boundaries"]["f1"] == 1 and len(scores["confusions"]) == 4
+    assert out.count("100.0%") == 1  # the one worst confusion
 
 
-def test_times_without_alignments_are_refused_before_anything_is_read(monkeypatch, capsys) -> None:
-    code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", "times=none.tsv")
-    assert code == 1 and "go together" in err
+def test_words_and_characters_are_scored_as_prepare_text_reads_them(
+    tmp_path: Path, text_folder: Path, monkeypatch, capsys
+) -> None:
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\tphones\twords\na\tt a k k i o\ttak ki oo\nb\tt a k\t\n")
+    references = tsv(tmp_path / "ref.tsv", "id\ttext\na\tTak, ki -- O!\nb\tTAK.\n")
+    arguments = [f"hypotheses={hypotheses}", f"references={references}", f"text={text_folder}", f"out={tmp_path}/s.json"]
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    rates = json.loads((tmp_path / "s.json").read_text())["rates"]
+    assert code == 0 and list(rates) == ["PER", "WER", "CER"], err
+    assert rates["PER"]["rate"] == 0
+    assert rates["WER"]["rate"] == 2 / 4 and (rates["WER"]["substitutions"], rates["WER"]["deletions"]) == (1, 1)
+    assert rates["CER"]["rate"] == (1 + 3) / (len("tak ki o") + len("tak"))
+
+
+def test_words_alone_are_enough(tmp_path: Path, text_folder: Path, monkeypatch, capsys) -> None:
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\twords\na\ttak ki\n")
+    references = tsv(tmp_path / "ref.tsv", "id\ttext\na\ttak ki\n")
+    arguments = [f"hypotheses={hypotheses}", f"references={references}", f"pictures={tmp_path / 'pictures'}"]
+    code, out, err = run(monkeypatch, capsys, *arguments, f"text={text_folder}")
+    assert code == 0 and "WER 0.0000" in " ".join(out.split()) and "PER" not in out, err
+    assert not (tmp_path / "pictures").exists()
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert code == 1 and "words only" in err and "text=FOLDER" in err
+
+
+def test_words_that_cannot_be_scored_are_said(tmp_path: Path, monkeypatch, capsys) -> None:
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\tphones\twords\na\tt a k\ttak\n")
+    references = tsv(tmp_path / "ref.tsv", "id\tphones\na\tt a k\n")
+    code, out, err = run(monkeypatch, capsys, f"hypotheses={hypotheses}", f"references={references}")
+    assert code == 0 and "WER" not in out and "words are not scored" in err and "column text" in err
+
+
+def test_a_better_system_is_better_than_the_baseline(tmp_path: Path, monkeypatch, capsys) -> None:
+    generator = np.random.default_rng(0)
+    said = {f"{row:03d}": generator.choice(list("taki"), 20) for row in range(60)}
+
+    def spoiled(chance: float, name: str) -> Path:
+        rows = [{"id": row, "phones": " ".join(np.where(generator.random(20) < chance, "x", true))} for row, true in said.items()]
+        write_table(tmp_path / name, rows, ("id", "phones"))
+        return tmp_path / name
+
+    references, ours, theirs = spoiled(0.0, "ref.tsv"), spoiled(0.1, "ours.tsv"), spoiled(0.2, "theirs.tsv")
+    arguments = [f"hypotheses={ours}", f"baseline={theirs}", f"references={references}", f"out={tmp_path}/s.json"]
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    found = json.loads((tmp_path / "s.json").read_text())["baseline"]["PER"]
+    assert code == 0 and "against the baseline" in out, err
+    assert found["rate"] == phone_error_rate(read_phones(ours), read_phones(references)).rate
+    assert found["difference"] == pytest.approx(found["rate"] - found["baseline"])
+    assert found["low"] < found["difference"] < found["high"] < 0 and found["better"] == 1.0
+    first = (tmp_path / "s.json").read_text()
+    run(monkeypatch, capsys, *arguments)
+    assert (tmp_path / "s.json").read_text() == first  # the seed is in the YAML
+
+
+def test_words_are_normalised_with_the_language_of_the_text(tmp_path: Path, text_folder: Path) -> None:
+    path = tsv(tmp_path / "hyp.tsv", "id\twords\na\tTak’s  KI!\nb\t\n")
+    assert read_words(path, text_folder, column="words") == {"a": ["tak's", "ki"], "b": []}
+
+
+# Clusters
+
+
+@pytest.fixture
+def clustered(speech_folder: Path) -> Path:
+    """The folder of two utterances with spans: a is said from 1 s of its file on; b is a piece of a long file, in two parts."""
+    rows = [{"id": "a", "end": "1.5"}, {"id": "long/b-001", "end": "9.0"}]
+    write_table(speech_folder / "manifest.tsv", rows, ("id", "end"))
+    spans = ([[1.0, 1.08]], [[5.0, 5.04], [8.0, 8.08]])
+    for shard, span in enumerate(spans):
+        Ragged.of([np.array(span)], np.float32).write(speech_folder / "shards" / f"{shard:05d}", "spans")
+    return speech_folder
+
+
+def test_clusters_meet_phones_at_the_times_of_the_file(clustered: Path, tmp_path: Path) -> None:
+    # Units are 0 1 2 0 and 0 1 2 0 1 2; the phones say what the unit is, wherever in the file it lies.
+    rows = [("a", 1.0, 1.02, "t"), ("a", 1.02, 1.04, "a"), ("a", 1.06, 1.08, "t")]
+    rows += [("long/b", 5.0, 5.02, "t"), ("long/b", 5.02, 5.04, "a"), ("long/b", 8.02, 8.04, "t"), ("long/b", 8.04, 8.06, "a")]
+    found = cluster_phones(clustered, write_times(tmp_path / "times.tsv", rows))
+    assert found.pnmi == pytest.approx(1) and found.phone_purity == 1 and found.counts.sum() == 10
+    counts = dict(zip(found.phones, found.counts.tolist(), strict=True))
+    assert counts == {"t": [4, 0, 0], "a": [0, 3, 0], "<SIL>": [0, 0, 3]}
+
+
+def test_recordings_that_are_not_aligned_are_left_out(clustered: Path, tmp_path: Path, capsys) -> None:
+    found = cluster_phones(clustered, write_times(tmp_path / "times.tsv", [("a", 1.0, 1.02, "t")]))
+    assert found.counts.sum() == 4 and "1 of 2 recordings are not aligned" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("x", 0, 1, "t")], "no recording of .* is aligned .first ids: 'a' and 'x'"),
+        ([("a", 0, 1.8, "t")], "'a' ends at 1.80 s, the recording at 1.50 s; are the alignments of other files"),
+        ([("a", 0.2, 0.3, "t")], "fewer than two"),
+    ],
+)
+def test_alignments_of_other_files_are_refused(clustered: Path, tmp_path: Path, rows: list, told: str) -> None:
+    with pytest.raises(WavuError, match=told):
+        cluster_phones(clustered, write_times(tmp_path / "times.tsv", rows))
+
+
+def test_pictures_have_their_numbers_beside_them(clustered: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\tphones\na\tt a k\n")
+    references = tsv(tmp_path / "ref.tsv", "id\tphones\na\tt o k\n")
+    times = write_times(tmp_path / "times.tsv", [("a", 1.0, 1.02, "t"), ("a", 1.02, 1.04, "a")])
+    both = [f"hypotheses={hypotheses}", f"references={references}", f"audio={clustered}", f"alignments={times}"]
+    code, out, err = run(monkeypatch, capsys, *both, f"pictures={tmp_path / 'new' / 'pictures'}", f"out={tmp_path}/s.json")
+    assert code == 0 and "pnmi 0.667" in out, err
+    assert json.loads((tmp_path / "s.json").read_text())["clusters"]["frames"] == 4
+    folder = tmp_path / "new" / "pictures"
+    names = ["clusters.png", "clusters.tsv", "confusions.png", "confusions.tsv"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert all(imread(folder / name).ndim == 3 for name in names[::2])
+    assert (folder / "confusions.tsv").read_text().split("\n")[1:-1] == ["k\tk\t1\t1.0", "o\ta\t1\t1.0", "t\tt\t1\t1.0"]
+    assert (folder / "clusters.tsv").read_text().startswith("cluster\tframes\t<SIL>\t")
+
+
+@pytest.mark.parametrize("given", [["times=none.tsv"], ["audio=none"], ["alignments=none.tsv"]])
+def test_what_needs_alignments_is_refused_without_before_anything_is_read(given: list[str], monkeypatch, capsys) -> None:
+    code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", *given)
+    assert code == 1 and "alignments= goes together with" in err
+
+
+def test_a_failure_writes_nothing(tmp_path: Path, monkeypatch, capsys) -> None:
+    both = tsv(tmp_path / "both.tsv", "id\tphones\na\tt a k\n")
+    times = write_times(tmp_path / "times.tsv", [("other", 1.0, 1.02, "t")])
+    arguments = [f"hypotheses={both}", f"references={both}", f"times={times}", f"alignments={times}", f"out={tmp_path}/s.json"]
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    assert code == 1 and "single phone" in err and not out and not (tmp_path / "s.json").exists()

@@ -56,5 +56,5 @@ def test_help_and_a_command_work_in_an_empty_folder(installed: Path) -> None:
     assert "tolerance_ms" in run(installed, "-m", "wavu.evaluate", "--help").stdout
     (installed / "empty" / "both.tsv").write_text("id\tphones\na\tt a k\n")
     done = run(installed, "-m", "wavu.evaluate", "hypotheses=both.tsv", "references=both.tsv")
-    assert done.returncode == 0 and done.stdout.startswith("PER 0.0000"), done.stderr
+    assert done.returncode == 0 and "PER  0.0000" in done.stdout, done.stderr
     assert [path.name for path in (installed / "empty").iterdir()] == ["both.tsv"]

@@ -1,200 +1,60 @@
-"""Hypotheses against references: phone error rate, and how well the boundaries fit. The one door for references.
+"""Hypotheses against references: error rates and how sure they are, confusions, boundaries, clusters. The one door for references.
 
     python -m wavu.evaluate hypotheses=runs/hypotheses.tsv references=references.tsv text=runs/text
-    python -m wavu.evaluate hypotheses=hyp.tsv references=ref.tsv times=hyp_times.tsv alignments=ref_times.tsv out=scores.json
+    python -m wavu.evaluate hypotheses=new.tsv baseline=old.tsv references=references.tsv text=runs/text out=scores.json
+    python -m wavu.evaluate hypotheses=hyp.tsv references=ref.tsv times=hyp_times.tsv alignments=ref_times.tsv
+    python -m wavu.evaluate hypotheses=hyp.tsv references=ref.tsv audio=runs/audio alignments=ref_times.tsv pictures=runs/pictures
 
-Hypotheses are a TSV with the columns id and phones, as wavu.transcribe writes it. References have the columns id and phones,
-or id and text; text is phonemised exactly as the folder text= was. No other part of wavu reads a reference.
+Hypotheses are a TSV with the columns id, phones and perhaps words, as wavu.transcribe writes it. References have the columns id
+and phones, or id and text; text is phonemised exactly as the folder text= was, and is what words are scored against. An utterance
+without a hypothesis counts as deleted. No other part of wavu reads a reference.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from wavu.audio.vad import file_seconds
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.store import SILENCE, finished, read_table, write_json
+from wavu.report.pictures import heat_map, write_picture
+from wavu.report.scores import comparison_table, rates_table, worst_table
+from wavu.scoring.boundaries import Boundaries, Spans, boundaries, boundary_score
+from wavu.scoring.clusters import CoOccurrence, co_occurrence
+from wavu.scoring.confusions import NOTHING, Confusions, confusions
+from wavu.scoring.pairs import Sequences
+from wavu.scoring.rates import ErrorRate, character_error_rate, compare, interval, phone_error_rate, word_error_rate
+from wavu.store import SILENCE, Ragged, Speech, finished, read_table, write_json, write_table
 from wavu.text.normalise import words
 from wavu.text.phonemise import pronounce
+from wavu.units import HOP_SECONDS
 
-Phones = dict[str, list[str]]  # the phones of each utterance, by its id
-Boundaries = dict[str, list[float]]  # boundary times in seconds, ascending, by utterance id
+FEW = 30  # utterances; with fewer, the bootstrap's intervals are too narrow to be believed
+OTHER_FILE_SECONDS = 0.1  # an alignment that ends this long after its recording is of another one
 
-
-@dataclass(frozen=True)
-class ErrorRate:
-    """Edit operations summed over utterances; every rate is one division of sums.
-
-    >>> phone_error_rate({"a": ["t", "o"]}, {"a": ["t", "a", "k"]})
-    ErrorRate(utterances=1, missing=0, reference_phones=3, hypothesis_phones=2, insertions=0, deletions=1, substitutions=1)
-    """
-
-    utterances: int  # of the references
-    missing: int  # of these, without a hypothesis: all their phones count as deleted
-    reference_phones: int
-    hypothesis_phones: int
-    insertions: int
-    deletions: int
-    substitutions: int
-
-    @property
-    def per(self) -> float:
-        """Phone error rate: edit operations per reference phone. May exceed 1."""
-        return (self.insertions + self.deletions + self.substitutions) / self.reference_phones
-
-    @property
-    def length_ratio(self) -> float:
-        """Hypothesised phones per reference phone."""
-        return self.hypothesis_phones / self.reference_phones
+Sides = tuple[Sequences, Sequences]  # hypotheses, references
 
 
-@dataclass(frozen=True)
-class BoundaryScore:
-    """Boundaries summed over utterances: how many are true, how many were found, how many of those fit one to one."""
-
-    true: int
-    found: int
-    hits: int
-
-    @property
-    def precision(self) -> float:
-        """Share of the found boundaries that fit; 0 when none was found."""
-        return self.hits / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the true boundaries that were found."""
-        return self.hits / self.true
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.hits / (self.found + self.true)
-
-    @property
-    def r_value(self) -> float:
-        """1 is perfect; unlike F1 it cannot be raised by placing boundaries everywhere.
-
-        Räsänen, Laine and Altosaar, "An improved speech segmentation quality measure: the R-value", Interspeech 2009, Eq. 4-6.
-        """
-        over_segmentation = self.found / self.true - 1
-        to_ideal = math.hypot(1 - self.recall, over_segmentation)
-        to_line = (-over_segmentation + self.recall - 1) / math.sqrt(2)
-        return 1 - (abs(to_ideal) + abs(to_line)) / 2
+# Reading
 
 
-def phone_error_rate(hypotheses: Phones, references: Phones) -> ErrorRate:
-    """Sum the edit operations over the utterances of the references; silence is dropped on both sides.
-
-    Hypotheses without a reference are ignored.
-
-    Raises:
-        WavuError: no utterance has both, or the references hold no phone.
-    """
-    _require_common(hypotheses, references)
-    insertions = deletions = substitutions = reference_phones = hypothesis_phones = 0
-    for name, phones in references.items():
-        reference, hypothesis = _without_silence(phones), _without_silence(hypotheses.get(name, []))
-        operations = edit_operations(hypothesis, reference)
-        insertions, deletions, substitutions = np.add((insertions, deletions, substitutions), operations).tolist()
-        reference_phones += len(reference)
-        hypothesis_phones += len(hypothesis)
-    if not reference_phones:
-        raise WavuError("the references hold no phone; is the right column filled?")
-    missing = len(references.keys() - hypotheses.keys())
-    return ErrorRate(len(references), missing, reference_phones, hypothesis_phones, insertions, deletions, substitutions)
-
-
-def edit_operations(hypothesis: list[str], reference: list[str]) -> tuple[int, int, int]:
-    """Insertions, deletions and substitutions of the cheapest alignment; of several, the one with the most phones right.
-
-    Levenshtein's table, one row per reference phone, each row at once.
-    """
-    number = {phone: index for index, phone in enumerate(dict.fromkeys(reference + hypothesis))}
-    found = np.array([number[phone] for phone in hypothesis], np.int64)
-    # One integer carries both counts: errors in units of `error`, of which substitutions below. Least total = fewest errors, then
-    # fewest substitutions; insertions minus deletions is the difference in length, so nothing needs to be traced back.
-    error = len(hypothesis) + len(reference) + 1
-    inserted = error * np.arange(len(hypothesis) + 1)
-    row = inserted
-    for phone in reference:
-        above = row + error
-        above[1:] = np.minimum(above[1:], row[:-1] + (found != number[phone]) * (error + 1))
-        # An insertion follows the cheapest cell to the left: min over k <= j of cell k + (j - k) insertions.
-        row = np.minimum.accumulate(above - inserted) + inserted
-    errors, substitutions = divmod(int(row[-1]), error)
-    longer = len(hypothesis) - len(reference)
-    insertions = (errors - substitutions + longer) // 2
-    return insertions, insertions - longer, substitutions
-
-
-def boundary_score(hypotheses: Boundaries, references: Boundaries, *, tolerance_seconds: float) -> BoundaryScore:
-    """Match each found boundary with at most one true boundary no further away than the tolerance, as many as possible.
-
-    Raises:
-        WavuError: no utterance has both, or the references hold no boundary.
-    """
-    _require_common(hypotheses, references)
-    pairs = [(hypotheses.get(name, []), times) for name, times in references.items()]
-    true, found = sum(len(times) for _, times in pairs), sum(len(times) for times, _ in pairs)
-    if not true:
-        raise WavuError("the alignments hold no boundary between phones; is every utterance a single phone?")
-    return BoundaryScore(true, found, sum(_hits(mine, theirs, tolerance_seconds) for mine, theirs in pairs))
-
-
-def _hits(found: list[float], true: list[float], tolerance_seconds: float) -> int:
-    """Largest one-to-one matching of two ascending lists: the earliest pair that fits can always be kept."""
-    slack = tolerance_seconds + 1e-6  # times are read from decimals
-    hits = i = j = 0
-    while i < len(found) and j < len(true):
-        distance = found[i] - true[j]
-        hits += abs(distance) <= slack
-        i, j = i + (distance <= slack), j + (distance >= -slack)
-    return hits
-
-
-def _require_common(hypotheses: dict, references: dict) -> None:
-    if not hypotheses.keys() & references.keys():
-        shown = [next(iter(names), "none") for names in (hypotheses, references)]
-        raise WavuError(
-            f"no utterance has both a hypothesis and a reference (first ids: '{shown[0]}' and '{shown[1]}'); ids are file names without the ending"
-        )
-
-
-def _without_silence(phones: list[str]) -> list[str]:
-    return [phone for phone in phones if phone != SILENCE]
-
-
-def read_phones(path: Path) -> Phones:
+def read_phones(path: Path) -> Sequences:
     """The columns id and phones of a TSV."""
     return _by_id(path, "phones", str.split)
 
 
-def read_boundaries(path: Path) -> Boundaries:
-    """Boundaries from the columns id, start, end (seconds) and phone of a TSV.
-
-    They are the times at which a phone, not silence, begins or ends, without the first and the last of an utterance:
-    where speech begins is not a boundary between phones. Equal to the millisecond is equal.
-    """
-    edges: dict[str, set[float]] = {}
-    for line, row in enumerate(read_table(path, ["id", "start", "end", "phone"]), start=2):
-        times = edges.setdefault(row["id"], set())
-        if row["phone"] == SILENCE:
-            continue
-        try:
-            times |= {round(float(row[column]), 3) for column in ("start", "end")}
-        except (TypeError, ValueError) as error:
-            raise WavuError(
-                f"{path} line {line}: start and end must be seconds, got '{row['start']}' and '{row['end']}'"
-            ) from error
-    return {name: sorted(times)[1:-1] for name, times in edges.items()}
+def read_words(path: Path, text_dir: Path, *, column: str) -> Sequences:
+    """A column of a TSV, such as words or text, as words, normalised as prepare_text did for ``text_dir``."""
+    language = finished(text_dir, "prepare_text")["config"]["language"]
+    return _by_id(path, column, lambda line: words(line, language))
 
 
-def read_references(path: Path, text_dir: Path | None) -> Phones:
+def read_references(path: Path, text_dir: Path | None) -> Sequences:
     """Reference phones: the column phones where there is one, else the column text through the pronunciations of ``text_dir``.
 
     Raises:
@@ -228,7 +88,7 @@ def _phonemiser(text_dir: Path, sentences: list[str]) -> Callable[[str], list[st
     return lambda sentence: [phone for word in words(sentence, language) for phone in pronunciations[word]]
 
 
-def _by_id(path: Path, column: str, convert: Callable[[str], list[str]]) -> Phones:
+def _by_id(path: Path, column: str, convert: Callable[[str], list[str]]) -> Sequences:
     rows = read_table(path, ["id", column])
     table = {row["id"]: convert(row[column]) for row in rows}
     if not table:
@@ -238,37 +98,205 @@ def _by_id(path: Path, column: str, convert: Callable[[str], list[str]]) -> Phon
     return table
 
 
-def main_work(config: dict) -> None:
-    """Read both sides, score, print one line per score."""
-    paths = {
-        key: Path(config[key]) if config[key] else None
-        for key in ("hypotheses", "references", "text", "times", "alignments", "out")
+def read_times(path: Path) -> dict[str, Spans]:
+    """When each phone was said: the columns id, start, end (seconds) and phone of a TSV.
+
+    Raises:
+        WavuError: a time is no number.
+    """
+    spans: dict[str, Spans] = {}
+    for line, row in enumerate(read_table(path, ["id", "start", "end", "phone"]), start=2):
+        try:
+            spans.setdefault(row["id"], []).append((float(row["start"]), float(row["end"]), row["phone"]))
+        except ValueError as error:
+            raise WavuError(
+                f"{path} line {line}: start and end must be seconds, got '{row['start']}' and '{row['end']}'"
+            ) from error
+    return spans
+
+
+def read_boundaries(path: Path) -> Boundaries:
+    """Boundaries between phones from a TSV of times, see :func:`~wavu.scoring.boundaries.boundaries`."""
+    return {name: boundaries(spans) for name, spans in read_times(path).items()}
+
+
+def read_sides(hypotheses: Path, references: Path, text_dir: Path | None) -> dict[str, Sides]:
+    """Both sides of what can be scored: ``phones``, and ``words`` where there are decoded words and references in words.
+
+    Raises:
+        WavuError: the hypotheses hold neither phones nor words that could be scored, or a file cannot be used.
+    """
+    said, true = ((read_table(path, ["id"]) or [{}])[0].keys() for path in (hypotheses, references))
+    sides = {}
+    if "phones" in said or "words" not in said:
+        sides["phones"] = read_phones(hypotheses), read_references(references, text_dir)
+    if "words" in said and "text" in true and text_dir:
+        sides["words"] = read_words(hypotheses, text_dir, column="words"), read_words(references, text_dir, column="text")
+    elif "words" in said:
+        lacking = "text=FOLDER, the output of wavu.prepare_text" if "text" in true else f"a column text in {references}"
+        if not sides:
+            raise WavuError(f"{hypotheses} holds words only; to score them give {lacking}")
+        say(f"words are not scored; that needs {lacking}")
+    return sides
+
+
+# Scoring
+
+
+def error_rates(sides: dict[str, Sides]) -> dict[str, ErrorRate]:
+    """PER of phones; WER and CER of words."""
+    kinds = {"PER": ("phones", phone_error_rate), "WER": ("words", word_error_rate), "CER": ("words", character_error_rate)}
+    return {name: measure(*sides[kind]) for name, (kind, measure) in kinds.items() if kind in sides}
+
+
+def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
+    """Each rate with its interval and everything it is made of."""
+    return {
+        name: {
+            "rate": error.rate,
+            **dict(zip(("low", "high"), interval(error, **bootstrap), strict=True)),
+            **error.total,
+            "length_ratio": error.length_ratio,
+            "utterances": len(error.counts),
+            "missing": error.missing,
+        }
+        for name, error in rates.items()
     }
-    if bool(paths["times"]) != bool(paths["alignments"]):
-        raise WavuError("times= and alignments= go together: found boundaries are scored against true ones")
-    hypotheses, references = read_phones(paths["hypotheses"]), read_references(paths["references"], paths["text"])
-    phones = phone_error_rate(hypotheses, references)
-    scores = {"per": phones.per, "length_ratio": phones.length_ratio, **asdict(phones)}
-    print(
-        f"PER {phones.per:.4f}  ({phones.insertions:,} inserted, {phones.deletions:,} deleted, {phones.substitutions:,} substituted "
-        f"of {phones.reference_phones:,} phones in {phones.utterances:,} utterances; length ratio {phones.length_ratio:.3f})"
-    )
-    if phones.missing:
-        say(f"warning: {phones.missing:,} references have no hypothesis; their phones count as deleted")
-    if extra := len(hypotheses.keys() - references.keys()):
-        say(f"warning: {extra:,} hypotheses have no reference and are left out")
-    if paths["times"]:
-        found, true = read_boundaries(paths["times"]), read_boundaries(paths["alignments"])
-        boundaries = boundary_score(found, true, tolerance_seconds=config["tolerance_ms"] / 1000)
-        named = {name: getattr(boundaries, name) for name in ("precision", "recall", "f1", "r_value")}
-        scores["boundaries"] = named | asdict(boundaries) | {"tolerance_ms": config["tolerance_ms"]}
-        print(
-            "boundaries  "
-            + "  ".join(f"{name} {value:.3f}" for name, value in named.items())
-            + f"  within {config['tolerance_ms']:g} ms"
+
+
+def compared(rates: dict[str, ErrorRate], others: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
+    """Each rate that both systems have, with the difference."""
+    return {
+        name: {"rate": rates[name].rate, "baseline": other.rate, **asdict(compare(rates[name], other, **bootstrap))}
+        for name, other in others.items()
+        if name in rates
+    }
+
+
+def boundary_scores(times: Path, alignments: Path, *, tolerance_ms: float) -> dict:
+    """Precision, recall, F1 and R-value, and what they are made of."""
+    score = boundary_score(read_boundaries(times), read_boundaries(alignments), tolerance_seconds=tolerance_ms / 1000)
+    named = {name: getattr(score, name) for name in ("precision", "recall", "f1", "r_value")}
+    return named | asdict(score) | {"tolerance_ms": tolerance_ms}
+
+
+def cluster_phones(audio_dir: Path, alignments: Path) -> CoOccurrence:
+    """Which phone is said at the middle of each frame that prepare_audio kept, and the cluster of that frame."""
+    speech, spans = Speech.read(audio_dir), read_times(alignments)
+    phones = sorted({phone for row in spans.values() for _, _, phone in row} | {SILENCE})
+    return co_occurrence(_utterances(audio_dir, speech.units, spans), phones=phones, clusters=speech.n_units)
+
+
+def _utterances(audio_dir: Path, units: Ragged, spans: dict[str, Spans]) -> Iterator[tuple[np.ndarray, np.ndarray, Spans]]:
+    """Seconds of the file of each frame (N), its cluster (N) and the true phones of its file, where these are known.
+
+    Raises:
+        WavuError: no recording is aligned, or one has phones after its end.
+    """
+    rows = read_table(audio_dir / "manifest.tsv", ["id", "end"])
+    # A long recording lies in pieces, ID-000 and so on, but its times are those of the whole.
+    names = [row["id"] if row["id"] in spans else re.sub(r"-\d{3,}$", "", row["id"]) for row in rows]
+    ends: dict[str, float] = {}
+    for name, row in zip(names, rows, strict=True):
+        ends[name] = max(ends.get(name, 0.0), float(row["end"]))
+    if not ends.keys() & spans.keys():
+        raise WavuError(
+            f"no recording of {audio_dir} is aligned (first ids: '{names[0]}' and '{next(iter(spans), 'none')}'); ids are file names without the ending"
         )
+    for name in ends.keys() & spans.keys():
+        last = max(end for _, end, _ in spans[name])
+        if last > ends[name] + OTHER_FILE_SECONDS:
+            raise WavuError(
+                f"the alignment of '{name}' ends at {last:.2f} s, the recording at {ends[name]:.2f} s; are the alignments of other files?"
+            )
+    if unknown := sum(name not in spans for name in names):
+        say(f"warning: {unknown:,} of {len(names):,} recordings are not aligned and are left out of the clusters")
+    kept = (row for shard in sorted((audio_dir / "shards").iterdir()) for row in Ragged.read(shard, "spans"))
+    for name, clusters, speech in zip(names, units, kept, strict=True):
+        if name in spans:
+            times = (np.arange(len(clusters)) + 0.5) * HOP_SECONDS
+            yield file_seconds(times, speech.astype(np.float64)), clusters, spans[name]
+
+
+# Showing
+
+
+def draw_confusions(found: Confusions, folder: Path) -> None:
+    """The whole matrix as a picture and a table."""
+    phones, title = found.names[:-1], "true phones (rows) and what was found (columns)"
+    picture = heat_map(found.shares, [*phones, "inserted"], [*phones, "deleted"], title)
+    write_picture(folder / "confusions.png", picture)
+    write_table(folder / "confusions.tsv", found.pairs(), ("true", "found", "count", "share"))
+
+
+def draw_clusters(found: CoOccurrence, folder: Path) -> None:
+    """P(phone | cluster) as in the wav2vec 2.0 paper (Baevski et al. 2020, appendix D), and as a table."""
+    shares, clusters = found.given_cluster()
+    title = f"P(phone | cluster) of {len(clusters):,} clusters in order of their phone, PNMI {found.pnmi:.3f}"
+    write_picture(folder / "clusters.png", heat_map(shares, found.phones, None, title))
+    rows = [
+        {"cluster": cluster, "frames": found.counts[:, cluster].sum()}
+        | {phone: f"{share:.4f}" for phone, share in zip(found.phones, column, strict=True)}
+        for cluster, column in zip(clusters, shares.T, strict=True)
+    ]
+    write_table(folder / "clusters.tsv", rows, ("cluster", "frames", *found.phones))
+
+
+def show(scores: dict, worst: list[dict], *, level: float) -> None:
+    """The tables, on standard output."""
+    console = Console(highlight=False)
+    console.print(
+        f"{next(iter(scores['rates'].values()))['utterances']:,} utterances", rates_table(scores["rates"], level=level), sep="\n"
+    )
+    if "baseline" in scores:
+        console.print("\nagainst the baseline", comparison_table(scores["baseline"], level=level), sep="\n")
+    if worst:
+        console.print("\nworst confusions", worst_table(worst, nothing=NOTHING), sep="\n")
+    shown = {"boundaries": ("precision", "recall", "f1", "r_value"), "clusters": ("pnmi", "phone_purity", "cluster_purity")}
+    for name in [name for name in shown if name in scores]:
+        numbers = "  ".join(f"{key.replace('_', ' ')} {scores[name][key]:.3f}" for key in shown[name])
+        console.print(f"\n{name}  {numbers}", soft_wrap=True)
+
+
+def main_work(config: dict) -> None:
+    """Read, score, show, write."""
+    keys = ("hypotheses", "references", "text", "baseline", "times", "alignments", "audio", "out", "pictures")
+    paths = {key: Path(config[key]) if config[key] else None for key in keys}
+    if bool(paths["alignments"]) != bool(paths["times"] or paths["audio"]):
+        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters) or both")
+    sides = read_sides(paths["hypotheses"], paths["references"], paths["text"])
+    _warn(*next(iter(sides.values())))
+    rates = error_rates(sides)
+    scores = {"rates": described(rates, **config["bootstrap"]), "bootstrap": config["bootstrap"]}
+    if paths["baseline"]:
+        others = error_rates(read_sides(paths["baseline"], paths["references"], paths["text"]))
+        scores["baseline"] = compared(rates, others, **config["bootstrap"])
+    pairs = confusions(*sides["phones"]) if "phones" in sides else None
+    if pairs:
+        scores["confusions"] = pairs.pairs()
+    if paths["times"]:
+        scores["boundaries"] = boundary_scores(paths["times"], paths["alignments"], tolerance_ms=config["tolerance_ms"])
+    clusters = cluster_phones(paths["audio"], paths["alignments"]) if paths["audio"] else None
+    if clusters:
+        scores["clusters"] = clusters.measures()
+    show(scores, pairs.worst(config["worst"]) if pairs else [], level=config["bootstrap"]["level"])
     if paths["out"]:
         write_json(paths["out"], scores)
+    if paths["pictures"]:
+        if pairs:
+            draw_confusions(pairs, paths["pictures"])
+        if clusters:
+            draw_clusters(clusters, paths["pictures"])
+
+
+def _warn(hypotheses: Sequences, references: Sequences) -> None:
+    """What a reader should know before believing the rates."""
+    if missing := len(references.keys() - hypotheses.keys()):
+        say(f"warning: {missing:,} references have no hypothesis; all they hold counts as deleted")
+    if extra := len(hypotheses.keys() - references.keys()):
+        say(f"warning: {extra:,} hypotheses have no reference and are left out")
+    if len(references) < FEW:
+        say(f"warning: {len(references)} utterances are few; the true intervals are wider than those below")
 
 
 main = command("evaluate", main_work, __doc__)

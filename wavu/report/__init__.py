@@ -1,1 +1,1 @@
-"""What training looks like to a person: tables for the terminal, pictures for TensorBoard."""
+"""What training and its results look like to a person: tables for the terminal, pictures for TensorBoard and files."""

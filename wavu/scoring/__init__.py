@@ -1,0 +1,1 @@
+"""How well what was found fits what is true. Pure functions: nothing here opens a file."""
