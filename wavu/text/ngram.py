@@ -48,8 +48,15 @@ class NGram:
 
         lines: rows of indices into ``symbols``; a symbol the model does not know counts as ``<unk>``.
         """
-        known = np.array([self.number.get(symbol, UNKNOWN) for symbol in symbols], np.int64)
-        tokens, age = _framed(lines, known)
+        return self.score_rows(lines, self.rows(symbols))
+
+    def rows(self, symbols: list[str]) -> np.ndarray:
+        """The row of each symbol; that of ``<unk>`` where the model does not know it."""
+        return np.array([self.number.get(symbol, UNKNOWN) for symbol in symbols], np.int64)
+
+    def score_rows(self, lines: Ragged, rows: np.ndarray) -> np.ndarray:
+        """``score`` for callers that look up the ``rows`` of their symbols once and have few sentences at a time."""
+        tokens, age = _framed(lines, rows)
         rows, total = tokens, self.log10_probs[0][tokens]
         for n in range(1, len(self.keys)):
             if not len(self.keys[n]):
