@@ -96,7 +96,8 @@ def test_the_command_prints_and_writes_every_score(tmp_path: Path, monkeypatch, 
     )
     assert code == 0, err
     assert "PER 0.5000" in " ".join(out.split()) and "r value 1.000" in out and "WER" not in out
-    assert "1 references have no hypothesis" in err and "1 hypotheses have no reference" in err and "2 utterances are few" in err
+    assert "1 references are not in hypotheses=" in err and "1 utterances of hypotheses= have no reference" in err
+    assert "2 utterances are few" in err
     scores = json.loads((tmp_path / "s.json").read_text())
     per = scores["rates"]["PER"]
     assert per["rate"] == 0.5 and per["deletions"] == per["substitutions"] == per["missing"] == 1
@@ -127,14 +128,31 @@ def test_words_alone_are_enough(tmp_path: Path, text_folder: Path, monkeypatch, 
     assert code == 0 and "WER 0.0000" in " ".join(out.split()) and "PER" not in out, err
     assert not (tmp_path / "pictures").exists()
     code, _, err = run(monkeypatch, capsys, *arguments)
-    assert code == 1 and "words only" in err and "text=FOLDER" in err
+    assert code == 1 and "holds words, not phones; add text=FOLDER" in err
 
 
-def test_words_that_cannot_be_scored_are_said(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_words_that_cannot_be_scored_are_said(tmp_path: Path, text_folder: Path, monkeypatch, capsys) -> None:
     hypotheses = tsv(tmp_path / "hyp.tsv", "id\tphones\twords\na\tt a k\ttak\n")
     references = tsv(tmp_path / "ref.tsv", "id\tphones\na\tt a k\n")
-    code, out, err = run(monkeypatch, capsys, f"hypotheses={hypotheses}", f"references={references}")
-    assert code == 0 and "WER" not in out and "words are not scored" in err and "column text" in err
+    for more, told in ((), "hyp.tsv are not scored; add text=FOLDER"), ((f"text={text_folder}",), "ref.tsv has no column text"):
+        code, out, err = run(monkeypatch, capsys, f"hypotheses={hypotheses}", f"references={references}", *more)
+        assert code == 0 and "PER" in out and "WER" not in out and told in err
+
+
+def test_words_without_references_in_words_are_an_error(tmp_path: Path, text_folder: Path, monkeypatch, capsys) -> None:
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\twords\na\ttak\n")
+    references = tsv(tmp_path / "ref.tsv", "id\tphones\na\tt a k\n")
+    both = (f"hypotheses={hypotheses}", f"references={references}", f"text={text_folder}")
+    code, _, err = run(monkeypatch, capsys, *both)
+    assert code == 1 and "ref.tsv has no column text" in err
+
+
+def test_a_baseline_without_anything_in_common_is_an_error(tmp_path: Path, text_folder: Path, monkeypatch, capsys) -> None:
+    hypotheses, baseline = tsv(tmp_path / "hyp.tsv", "id\tphones\na\tt\n"), tsv(tmp_path / "old.tsv", "id\twords\na\ttak\n")
+    references = tsv(tmp_path / "ref.tsv", "id\ttext\na\ttak\n")
+    both = (f"hypotheses={hypotheses}", f"baseline={baseline}", f"references={references}", f"text={text_folder}")
+    code, _, err = run(monkeypatch, capsys, *both)
+    assert code == 1 and "the baseline has WER and CER, the hypotheses have PER" in err
 
 
 def test_a_better_system_is_better_than_the_baseline(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -150,7 +168,7 @@ def test_a_better_system_is_better_than_the_baseline(tmp_path: Path, monkeypatch
     arguments = [f"hypotheses={ours}", f"baseline={theirs}", f"references={references}", f"out={tmp_path}/s.json"]
     code, out, err = run(monkeypatch, capsys, *arguments)
     found = json.loads((tmp_path / "s.json").read_text())["baseline"]["PER"]
-    assert code == 0 and "against the baseline" in out, err
+    assert code == 0 and "against the baseline" in out and "are not in" not in err, err
     assert found["rate"] == phone_error_rate(read_phones(ours), read_phones(references)).rate
     assert found["difference"] == pytest.approx(found["rate"] - found["baseline"])
     assert found["low"] < found["difference"] < found["high"] < 0 and found["better"] == 1.0
@@ -179,9 +197,10 @@ def clustered(speech_folder: Path) -> Path:
 
 
 def test_clusters_meet_phones_at_the_times_of_the_file(clustered: Path, tmp_path: Path) -> None:
-    # Units are 0 1 2 0 and 0 1 2 0 1 2; the phones say what the unit is, wherever in the file it lies.
-    rows = [("a", 1.0, 1.02, "t"), ("a", 1.02, 1.04, "a"), ("a", 1.06, 1.08, "t")]
-    rows += [("long/b", 5.0, 5.02, "t"), ("long/b", 5.02, 5.04, "a"), ("long/b", 8.02, 8.04, "t"), ("long/b", 8.04, 8.06, "a")]
+    # Units are 0 1 2 0 and 0 1 2 0 1 2; the phones say what the unit is, wherever in the file it lies. They begin a little after
+    # the frames: what is said in the middle of a frame counts.
+    rows = [("a", 1.004, 1.024, "t"), ("a", 1.024, 1.044, "a"), ("a", 1.064, 1.084, "t"), ("long/b", 5.004, 5.024, "t")]
+    rows += [("long/b", 5.024, 5.044, "a"), ("long/b", 8.024, 8.044, "t"), ("long/b", 8.044, 8.064, "a")]
     found = cluster_phones(clustered, write_times(tmp_path / "times.tsv", rows))
     assert found.pnmi == pytest.approx(1) and found.phone_purity == 1 and found.counts.sum() == 10
     counts = dict(zip(found.phones, found.counts.tolist(), strict=True))
@@ -226,6 +245,12 @@ def test_pictures_have_their_numbers_beside_them(clustered: Path, tmp_path: Path
 def test_what_needs_alignments_is_refused_without_before_anything_is_read(given: list[str], monkeypatch, capsys) -> None:
     code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", *given)
     assert code == 1 and "alignments= goes together with" in err
+
+
+@pytest.mark.parametrize("given", ["bootstrap.level=95", "bootstrap.level=0", "bootstrap.resamples=0"])
+def test_an_impossible_bootstrap_is_refused(given: str, monkeypatch, capsys) -> None:
+    code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", given)
+    assert code == 1 and "between 0 and 1" in err
 
 
 def test_a_failure_writes_nothing(tmp_path: Path, monkeypatch, capsys) -> None:

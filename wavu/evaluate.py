@@ -37,7 +37,7 @@ from wavu.units import HOP_SECONDS
 FEW = 30  # utterances; with fewer, the bootstrap's intervals are too narrow to be believed
 OTHER_FILE_SECONDS = 0.1  # an alignment that ends this long after its recording is of another one
 
-Sides = tuple[Sequences, Sequences]  # hypotheses, references
+Sides = dict[str, Sequences]  # of "phones", "words" or both
 
 
 # Reading
@@ -120,33 +120,45 @@ def read_boundaries(path: Path) -> Boundaries:
     return {name: boundaries(spans) for name, spans in read_times(path).items()}
 
 
-def read_sides(hypotheses: Path, references: Path, text_dir: Path | None) -> dict[str, Sides]:
-    """Both sides of what can be scored: ``phones``, and ``words`` where there are decoded words and references in words.
+def read_hypotheses(path: Path, text_dir: Path | None) -> Sides:
+    """What a system found: ``phones``, ``words`` or both, by the columns of a TSV; words need the folder that they are normalised as.
 
     Raises:
-        WavuError: the hypotheses hold neither phones nor words that could be scored, or a file cannot be used.
+        WavuError: neither phones, nor words with that folder.
     """
-    said, true = ((read_table(path, ["id"]) or [{}])[0].keys() for path in (hypotheses, references))
-    sides = {}
-    if "phones" in said or "words" not in said:
-        sides["phones"] = read_phones(hypotheses), read_references(references, text_dir)
-    if "words" in said and "text" in true and text_dir:
-        sides["words"] = read_words(hypotheses, text_dir, column="words"), read_words(references, text_dir, column="text")
-    elif "words" in said:
-        lacking = "text=FOLDER, the output of wavu.prepare_text" if "text" in true else f"a column text in {references}"
-        if not sides:
-            raise WavuError(f"{hypotheses} holds words only; to score them give {lacking}")
-        say(f"words are not scored; that needs {lacking}")
-    return sides
+    columns = _columns(path)
+    if "words" in columns and text_dir is None:
+        lacking = "add text=FOLDER, the output of wavu.prepare_text, by which both sides are normalised"
+        if "phones" not in columns:
+            raise WavuError(f"{path} holds words, not phones; {lacking}")
+        say(f"the words of {path} are not scored; {lacking}")
+    found = {"words": read_words(path, text_dir, column="words")} if "words" in columns and text_dir else {}
+    return found if found and "phones" not in columns else {"phones": read_phones(path), **found}
+
+
+def read_truth(path: Path, text_dir: Path | None, kinds: set[str]) -> Sides:
+    """What is true, of the ``kinds`` that were found; words where there is a column text."""
+    truth = {"phones": read_references(path, text_dir)} if "phones" in kinds else {}
+    if "words" in kinds:
+        if truth and "text" not in _columns(path):
+            say(f"words are not scored; {path} has no column text")
+        else:
+            truth["words"] = read_words(path, text_dir, column="text")
+    return truth
+
+
+def _columns(path: Path) -> set[str]:
+    return set().union(*read_table(path, ["id"])[:1])
 
 
 # Scoring
 
 
-def error_rates(sides: dict[str, Sides]) -> dict[str, ErrorRate]:
-    """PER of phones; WER and CER of words."""
+def error_rates(found: Sides, truth: Sides) -> dict[str, ErrorRate]:
+    """PER where both sides have phones, WER and CER where both have words."""
     kinds = {"PER": ("phones", phone_error_rate), "WER": ("words", word_error_rate), "CER": ("words", character_error_rate)}
-    return {name: measure(*sides[kind]) for name, (kind, measure) in kinds.items() if kind in sides}
+    both = found.keys() & truth.keys()
+    return {name: measure(found[kind], truth[kind]) for name, (kind, measure) in kinds.items() if kind in both}
 
 
 def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
@@ -165,11 +177,19 @@ def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict
 
 
 def compared(rates: dict[str, ErrorRate], others: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
-    """Each rate that both systems have, with the difference."""
+    """Each rate that both systems have, with the difference.
+
+    Raises:
+        WavuError: they have none in common.
+    """
+    both = [name for name in rates if name in others]
+    if not both:
+        raise WavuError(
+            f"the baseline has {' and '.join(others)}, the hypotheses have {' and '.join(rates)}; nothing can be compared"
+        )
     return {
-        name: {"rate": rates[name].rate, "baseline": other.rate, **asdict(compare(rates[name], other, **bootstrap))}
-        for name, other in others.items()
-        if name in rates
+        name: {"rate": rates[name].rate, "baseline": others[name].rate, **asdict(compare(rates[name], others[name], **bootstrap))}
+        for name in both
     }
 
 
@@ -188,7 +208,17 @@ def cluster_phones(audio_dir: Path, alignments: Path) -> CoOccurrence:
 
 
 def _utterances(audio_dir: Path, units: Ragged, spans: dict[str, Spans]) -> Iterator[tuple[np.ndarray, np.ndarray, Spans]]:
-    """Seconds of the file of each frame (N), its cluster (N) and the true phones of its file, where these are known.
+    """Seconds of the file of each frame (N), its cluster (N) and the true phones of its file, where these are known."""
+    names = _aligned_names(audio_dir, spans)
+    kept = (row for shard in sorted((audio_dir / "shards").iterdir()) for row in Ragged.read(shard, "spans"))
+    for name, clusters, speech in zip(names, units, kept, strict=True):
+        if name in spans:
+            times = (np.arange(len(clusters)) + 0.5) * HOP_SECONDS
+            yield file_seconds(times, speech.astype(np.float64)), clusters, spans[name]
+
+
+def _aligned_names(audio_dir: Path, spans: dict[str, Spans]) -> list[str]:
+    """The id under which each utterance of a folder is aligned: its own, or that of the recording it is a piece of.
 
     Raises:
         WavuError: no recording is aligned, or one has phones after its end.
@@ -196,14 +226,14 @@ def _utterances(audio_dir: Path, units: Ragged, spans: dict[str, Spans]) -> Iter
     rows = read_table(audio_dir / "manifest.tsv", ["id", "end"])
     # A long recording lies in pieces, ID-000 and so on, but its times are those of the whole.
     names = [row["id"] if row["id"] in spans else re.sub(r"-\d{3,}$", "", row["id"]) for row in rows]
-    ends: dict[str, float] = {}
-    for name, row in zip(names, rows, strict=True):
-        ends[name] = max(ends.get(name, 0.0), float(row["end"]))
-    if not ends.keys() & spans.keys():
+    if not spans.keys() & set(names):
         raise WavuError(
             f"no recording of {audio_dir} is aligned (first ids: '{names[0]}' and '{next(iter(spans), 'none')}'); ids are file names without the ending"
         )
-    for name in ends.keys() & spans.keys():
+    ends: dict[str, float] = {}
+    for name, row in zip(names, rows, strict=True):
+        ends[name] = max(ends.get(name, 0.0), float(row["end"]))
+    for name in [name for name in ends if name in spans]:
         last = max(end for _, end, _ in spans[name])
         if last > ends[name] + OTHER_FILE_SECONDS:
             raise WavuError(
@@ -211,11 +241,7 @@ def _utterances(audio_dir: Path, units: Ragged, spans: dict[str, Spans]) -> Iter
             )
     if unknown := sum(name not in spans for name in names):
         say(f"warning: {unknown:,} of {len(names):,} recordings are not aligned and are left out of the clusters")
-    kept = (row for shard in sorted((audio_dir / "shards").iterdir()) for row in Ragged.read(shard, "spans"))
-    for name, clusters, speech in zip(names, units, kept, strict=True):
-        if name in spans:
-            times = (np.arange(len(clusters)) + 0.5) * HOP_SECONDS
-            yield file_seconds(times, speech.astype(np.float64)), clusters, spans[name]
+    return names
 
 
 # Showing
@@ -230,7 +256,7 @@ def draw_confusions(found: Confusions, folder: Path) -> None:
 
 
 def draw_clusters(found: CoOccurrence, folder: Path) -> None:
-    """P(phone | cluster) as in the wav2vec 2.0 paper (Baevski et al. 2020, appendix D), and as a table."""
+    """P(phone | cluster) as in the wav2vec 2.0 paper (Baevski et al. 2020), and as a table."""
     shares, clusters = found.given_cluster()
     title = f"P(phone | cluster) of {len(clusters):,} clusters in order of their phone, PNMI {found.pnmi:.3f}"
     write_picture(folder / "clusters.png", heat_map(shares, found.phones, None, title))
@@ -242,61 +268,76 @@ def draw_clusters(found: CoOccurrence, folder: Path) -> None:
     write_table(folder / "clusters.tsv", rows, ("cluster", "frames", *found.phones))
 
 
-def show(scores: dict, worst: list[dict], *, level: float) -> None:
+def show(scores: dict, worst: list[dict]) -> None:
     """The tables, on standard output."""
-    console = Console(highlight=False)
-    console.print(
-        f"{next(iter(scores['rates'].values()))['utterances']:,} utterances", rates_table(scores["rates"], level=level), sep="\n"
-    )
+    console, level = Console(highlight=False), scores["bootstrap"]["level"]
+    utterances = next(iter(scores["rates"].values()))["utterances"]
+    console.print(f"{utterances:,} utterances", rates_table(scores["rates"], level=level), sep="\n")
     if "baseline" in scores:
         console.print("\nagainst the baseline", comparison_table(scores["baseline"], level=level), sep="\n")
     if worst:
         console.print("\nworst confusions", worst_table(worst, nothing=NOTHING), sep="\n")
-    shown = {"boundaries": ("precision", "recall", "f1", "r_value"), "clusters": ("pnmi", "phone_purity", "cluster_purity")}
-    for name in [name for name in shown if name in scores]:
-        numbers = "  ".join(f"{key.replace('_', ' ')} {scores[name][key]:.3f}" for key in shown[name])
-        console.print(f"\n{name}  {numbers}", soft_wrap=True)
+    if found := scores.get("boundaries"):
+        numbers = _line(found, ("precision", "recall", "f1", "r_value"))
+        console.print(f"\nboundaries  {numbers}  within {found['tolerance_ms']:g} ms", soft_wrap=True)
+    if found := scores.get("clusters"):
+        numbers = _line(found, ("pnmi", "phone_purity", "cluster_purity"))
+        size = f"{found['clusters']:,} clusters, {found['phones']:,} phones, {found['frames']:,} frames"
+        console.print(f"\nclusters  {numbers}  ({size})", soft_wrap=True)
+
+
+def _line(scores: dict, keys: tuple[str, ...]) -> str:
+    return "  ".join(f"{key.replace('_', ' ')} {scores[key]:.3f}" for key in keys)
 
 
 def main_work(config: dict) -> None:
     """Read, score, show, write."""
     keys = ("hypotheses", "references", "text", "baseline", "times", "alignments", "audio", "out", "pictures")
     paths = {key: Path(config[key]) if config[key] else None for key in keys}
-    if bool(paths["alignments"]) != bool(paths["times"] or paths["audio"]):
-        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters) or both")
-    sides = read_sides(paths["hypotheses"], paths["references"], paths["text"])
-    _warn(*next(iter(sides.values())))
-    rates = error_rates(sides)
-    scores = {"rates": described(rates, **config["bootstrap"]), "bootstrap": config["bootstrap"]}
+    _check(config)
+    systems = {key: read_hypotheses(paths[key], paths["text"]) for key in ("hypotheses", "baseline") if paths[key]}
+    truth = read_truth(paths["references"], paths["text"], set().union(*systems.values()))
+    rates = {key: error_rates(found, truth) for key, found in systems.items()}
+    for key, found in systems.items():
+        _warn(key, *next((found[kind], truth[kind]) for kind in truth if kind in found))
+    scores = {"rates": described(rates["hypotheses"], **config["bootstrap"]), "bootstrap": config["bootstrap"]}
     if paths["baseline"]:
-        others = error_rates(read_sides(paths["baseline"], paths["references"], paths["text"]))
-        scores["baseline"] = compared(rates, others, **config["bootstrap"])
-    pairs = confusions(*sides["phones"]) if "phones" in sides else None
-    if pairs:
+        scores["baseline"] = compared(rates["hypotheses"], rates["baseline"], **config["bootstrap"])
+    pairs = clusters = None
+    if "PER" in rates["hypotheses"]:
+        pairs = confusions(systems["hypotheses"]["phones"], truth["phones"])
         scores["confusions"] = pairs.pairs()
     if paths["times"]:
         scores["boundaries"] = boundary_scores(paths["times"], paths["alignments"], tolerance_ms=config["tolerance_ms"])
-    clusters = cluster_phones(paths["audio"], paths["alignments"]) if paths["audio"] else None
-    if clusters:
+    if paths["audio"]:
+        clusters = cluster_phones(paths["audio"], paths["alignments"])
         scores["clusters"] = clusters.measures()
-    show(scores, pairs.worst(config["worst"]) if pairs else [], level=config["bootstrap"]["level"])
+    show(scores, pairs.worst(config["worst"]) if pairs else [])
     if paths["out"]:
         write_json(paths["out"], scores)
-    if paths["pictures"]:
-        if pairs:
-            draw_confusions(pairs, paths["pictures"])
-        if clusters:
-            draw_clusters(clusters, paths["pictures"])
+    if paths["pictures"] and pairs:
+        draw_confusions(pairs, paths["pictures"])
+    if paths["pictures"] and clusters:
+        draw_clusters(clusters, paths["pictures"])
 
 
-def _warn(hypotheses: Sequences, references: Sequences) -> None:
-    """What a reader should know before believing the rates."""
-    if missing := len(references.keys() - hypotheses.keys()):
-        say(f"warning: {missing:,} references have no hypothesis; all they hold counts as deleted")
-    if extra := len(hypotheses.keys() - references.keys()):
-        say(f"warning: {extra:,} hypotheses have no reference and are left out")
-    if len(references) < FEW:
-        say(f"warning: {len(references)} utterances are few; the true intervals are wider than those below")
+def _check(config: dict) -> None:
+    """Refuse settings that do not go together, before anything is read."""
+    if bool(config["alignments"]) != bool(config["times"] or config["audio"]):
+        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters) or both")
+    level, resamples = config["bootstrap"]["level"], config["bootstrap"]["resamples"]
+    if not 0 < level < 1 or resamples < 1:
+        raise WavuError(f"bootstrap.level={level} must lie between 0 and 1, and bootstrap.resamples={resamples} be at least 1")
+
+
+def _warn(system: str, found: Sequences, true: Sequences) -> None:
+    """What a reader should know before believing the rates of the hypotheses or of the baseline."""
+    if missing := len(true.keys() - found.keys()):
+        say(f"warning: {missing:,} references are not in {system}=; all they hold counts as deleted")
+    if extra := len(found.keys() - true.keys()):
+        say(f"warning: {extra:,} utterances of {system}= have no reference and are left out")
+    if len(true) < FEW and system == "hypotheses":
+        say(f"warning: {len(true)} utterances are few; the true intervals are wider than those shown")
 
 
 main = command("evaluate", main_work, __doc__)

@@ -15,7 +15,8 @@ class CoOccurrence:
     """On how many frames each phone and each cluster meet.
 
     phones: V, the one with the most frames first. counts: (V, K).
-    The three measures are those of Hsu et al., "HuBERT", 2021, section IV-D (arXiv 2106.07447).
+    The three measures are those of Hsu et al., "HuBERT: Self-supervised speech representation learning by masked prediction of
+    hidden units", TASLP 2021 (metrics of target quality).
     """
 
     phones: list[str]

@@ -91,10 +91,13 @@ def _costs(found: list[str], true: list[str]) -> tuple[np.ndarray, int]:
     """
     gap = len(found) + len(true) + 1
     inserted = gap * np.arange(len(found) + 1)
-    rows, symbols = [inserted], np.array(found, object)
+    number = {symbol: index for index, symbol in enumerate(dict.fromkeys(true))}
+    symbols = np.array([number.get(symbol, -1) for symbol in found], np.int64)
+    substituted = [(symbols != index) * (gap + 1) for index in range(len(number))]
+    rows = [inserted]
     for symbol in true:
         above = rows[-1] + gap
-        above[1:] = np.minimum(above[1:], rows[-1][:-1] + (symbols != symbol) * (gap + 1))
+        above[1:] = np.minimum(above[1:], rows[-1][:-1] + substituted[number[symbol]])
         # An insertion follows the cheapest cell to the left: min over k <= j of cell k + (j - k) insertions.
         rows.append(np.minimum.accumulate(above - inserted) + inserted)
     return np.stack(rows), gap
