@@ -1,13 +1,15 @@
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.image import imread
 from sklearn.metrics import confusion_matrix
 
 from wavu.report import pictures
-from wavu.report.pictures import confusion, heat_map
+from wavu.report.pictures import confusion, heat_map, write_picture
 from wavu.store import Ragged
 
 CELL, EDGE = (round(inches * pictures.DOTS_PER_INCH) for inches in (pictures.CELL, pictures.MARGIN))
@@ -72,3 +74,16 @@ def test_names_the_font_cannot_write_are_numbers() -> None:
 def test_the_same_again_gives_the_same_picture() -> None:
     first, second = (heat_map(np.eye(3), list("abc"), list("abc"), "title") for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_columns_without_names_never_outgrow_a_page() -> None:
+    widths = [heat_map(np.zeros((3, columns)), list("abc"), None, "clusters").shape[1] for columns in (2, 200, 5000)]
+    narrowest, widest = (inches * pictures.DOTS_PER_INCH + 2 * EDGE for inches in (pictures.NARROWEST, pictures.WIDEST))
+    assert widths[0] == narrowest < widths[1] < widths[2] == widest
+
+
+def test_a_picture_on_disk_is_the_picture(tmp_path: Path) -> None:
+    picture = heat_map(np.eye(3), list("abc"), list("abc"), "title")
+    write_picture(tmp_path / "new" / "picture.png", picture)
+    assert np.array_equal((imread(tmp_path / "new" / "picture.png")[..., :3] * 255).round().astype(np.uint8), picture)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["picture.png"]
