@@ -76,9 +76,9 @@ def _train(
     with track("self_train", iterations, "iterations") as advance:
         model, log_likelihood = hmm.train(
             first, grammar, speech.units, iterations=iterations, smoothing=smoothing,
-            report=lambda value: advance(note=f"log likelihood {value.item():.4f} per frame"),
+            report=lambda value: advance(note=f"log likelihood {value:.4f} per frame"),
         )  # fmt: skip
-    return model, grammar, log_likelihood.item()
+    return model, grammar, log_likelihood
 
 
 def _judge(labels: Ragged, text: Text, folder: Path, weights: dict, seed: int) -> dict:

@@ -30,14 +30,23 @@ def some_grammar(order: int, V: int, seed: int = 0) -> hmm.Grammar:
     return hmm.Grammar(drawn(V, seed=seed + 1), onward.contiguous(), ngram[..., -1].contiguous())
 
 
-def some_model(V: int, n: int, M: int = 1, seed: int = 0) -> hmm.Model:
-    stay = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.9, (M, V, n))).float()
-    return hmm.Model(drawn(M, V, n, UNITS, seed=seed + 2), stay)
+def some_model(V: int, n: int, seed: int = 0) -> hmm.Model:
+    stay = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.9, (V, n))).float()
+    return hmm.Model(drawn(V, n, UNITS, seed=seed + 2), stay)
+
+
+def emitted_by(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Expected count of each unit in each sub-state (V, n, K), the stay that follows (V, n), log likelihood per frame."""
+    counts = torch.zeros(UNITS, model.stay.numel())
+    stay, log_likelihood = hmm.expect(
+        model, grammar, units, lambda heard, occupied: counts.index_add_(0, torch.from_numpy(heard.flat).long(), occupied)
+    )
+    return counts.T.view(model.emission.shape), stay, log_likelihood
 
 
 def paths(model: hmm.Model, grammar: hmm.Grammar, units: np.ndarray) -> Iterator[tuple[float, list[tuple[int, int]], np.ndarray]]:
     """Every way to say ``units``: probability, (phone, sub-state) of each frame, whether each frame but the last stays."""
-    emission, stay = model.emission[0].double().numpy(), model.stay[0].double().numpy()
+    emission, stay = model.emission.double().numpy(), model.stay.double().numpy()
     first, onward, last = (part.double().numpy() for part in (grammar.first, grammar.next, grammar.last))
     V, n = stay.shape
     trigram = grammar.n_contexts > 1
@@ -67,7 +76,7 @@ def paths(model: hmm.Model, grammar: hmm.Grammar, units: np.ndarray) -> Iterator
 
 def plain_expect(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[np.ndarray, np.ndarray, float]:
     """``hmm.expect`` path by path: emitted (V, n, K), stayed (V, n), log likelihood of all utterances that can be said."""
-    _, V, n, _ = model.emission.shape
+    V, n, _ = model.emission.shape
     emitted, stayed, total = np.zeros((V, n, UNITS)), np.zeros((V, n)), 0.0
     for row in units:
         found = list(paths(model, grammar, row)) if len(row) else []
@@ -84,21 +93,20 @@ def plain_expect(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple
 def test_expectations_are_those_of_all_paths(order: int, V: int, n: int) -> None:
     model, grammar = some_model(V, n), some_grammar(order, V)
     units = UTTERANCES.take(np.flatnonzero((UTTERANCES.lengths == 0) | (UTTERANCES.lengths >= n)))
-    emitted, stayed, left, log_likelihood = hmm.expect(model, grammar, units)
+    emitted, stay, log_likelihood = emitted_by(model, grammar, units)
     plain_emitted, plain_stayed, total = plain_expect(model, grammar, units)
-    assert np.allclose(emitted[0], plain_emitted, atol=1e-5)
-    assert np.allclose(stayed[0], plain_stayed, atol=1e-5)
-    assert np.allclose(left[0], plain_emitted.sum(-1) - plain_stayed, atol=1e-5)
-    assert log_likelihood.item() * len(units.flat) == pytest.approx(total, abs=1e-4)
+    assert np.allclose(emitted, plain_emitted, atol=1e-5)
+    assert np.allclose(stay, (plain_stayed + 1) / (plain_emitted.sum(-1) + 2), atol=1e-5)
+    assert log_likelihood * len(units.flat) == pytest.approx(total, abs=1e-4)
 
 
 @pytest.mark.parametrize(("order", "V", "n"), SHAPES)
 def test_the_evidence_is_the_likelihood_of_the_expectations(order: int, V: int, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, grammar = some_model(V, n, M=2), some_grammar(order, V)
-    expected = hmm.expect(model, grammar, UTTERANCES)[-1]  # some are too short to end
-    assert torch.allclose(hmm.evidence(model, grammar, UTTERANCES), expected, rtol=0, atol=1e-9)
+    model, grammar = some_model(V, n), some_grammar(order, V)
+    expected = emitted_by(model, grammar, UTTERANCES)[-1]  # some are too short to end
+    assert hmm.evidence(model, grammar, UTTERANCES) == pytest.approx(expected, abs=1e-9)
     monkeypatch.setattr(hmm, "_BATCH_FLOATS", 1)
-    assert torch.allclose(hmm.evidence(model, grammar, UTTERANCES), expected, rtol=0, atol=1e-6)
+    assert hmm.evidence(model, grammar, UTTERANCES) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("order", "V", "n"), SHAPES)
@@ -115,32 +123,72 @@ def test_the_decoded_path_is_the_best_of_all(order: int, V: int, n: int, grammar
                 assert labels.tolist() == [v for v, _ in states]
 
 
+@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
+def test_the_best_path_knows_its_sub_states_and_counts_its_phones(order: int, V: int, n: int) -> None:
+    for seed in range(5):
+        model, grammar = some_model(V, n, seed=seed), some_grammar(order, V, seed=seed)
+        bonus = torch.exp(torch.tensor([0.7] * (V - 1) + [0.0]))
+        weighted = hmm.Grammar(grammar.first * bonus, grammar.next * bonus, grammar.last)
+        states = hmm.best_states(model, grammar, UTTERANCES, grammar_weight=1.0, phone_bonus=0.7)
+        began = Ragged(hmm.begins(states, n), states.offsets)
+        for row, found, starts in zip(UTTERANCES, states, began, strict=True):
+            if len(row) >= n:
+                _, best, stays = max(paths(model, weighted, row), key=lambda path: path[0])
+                assert found.tolist() == [v * n + i for v, i in best]
+                if n > 1:  # with one sub-state, a phone that follows itself looks like one that lasts
+                    assert starts.tolist() == [True, *((~stays) & (found[1:] % n == 0))]
+
+
+class Table:
+    """Scores that are simply known: ``heard`` is the row of each frame in them."""
+
+    def __init__(self, scores: torch.Tensor, stay: torch.Tensor) -> None:
+        self.scores, self.stay = scores, stay
+
+    def log_likelihood(self, heard: Ragged) -> torch.Tensor:
+        return self.scores[torch.from_numpy(heard.flat)]
+
+
 @pytest.mark.parametrize("order", [2, 3])
-def test_models_side_by_side_are_each_as_alone(order: int) -> None:
-    both, grammar = some_model(3, 2, M=2), some_grammar(order, 3)
-    together = hmm.expect(both, grammar, UTTERANCES)
-    for member in range(len(both)):
-        alone = hmm.expect(both.pick(member), grammar, UTTERANCES)
-        assert all(torch.allclose(one[0], all_[member], atol=1e-6) for one, all_ in zip(alone, together, strict=True))
+def test_any_scores_do_as_units_do(order: int) -> None:
+    """A number that is added to all scores of a frame changes the likelihood by it, and nothing else."""
+    model, grammar = some_model(3, 2), some_grammar(order, 3)
+    louder = torch.linspace(-400, 900, len(UTTERANCES.flat))[:, None]
+    table = Table(model.log_likelihood(UTTERANCES) + louder, model.stay)
+    frames = Ragged(np.arange(len(UTTERANCES.flat)), UTTERANCES.offsets)
+    learned = []
+    stay, log_likelihood = hmm.expect(table, grammar, frames, lambda heard, occupied: learned.append((heard.flat, occupied)))
+    emitted, plain_stay, plain = emitted_by(model, grammar, UTTERANCES)
+    assert torch.allclose(stay, plain_stay, atol=1e-5)
+    assert log_likelihood == pytest.approx(plain + louder.mean().item(), abs=1e-4)
+    counts = torch.zeros(UNITS, model.stay.numel())
+    for places, occupied in learned:
+        counts.index_add_(0, torch.from_numpy(UTTERANCES.flat[places]).long(), occupied)
+    assert torch.allclose(counts.T.view(emitted.shape), emitted, atol=1e-4)
+    paths_found = [
+        hmm.best_states(each, grammar, rows, grammar_weight=2.0, phone_bonus=0.1)
+        for each, rows in ((table, frames), (model, UTTERANCES))
+    ]
+    assert np.array_equal(paths_found[0].flat, paths_found[1].flat)
 
 
 @pytest.mark.parametrize("order", [2, 3])
 def test_the_size_of_batches_changes_nothing(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, grammar = some_model(3, 2), some_grammar(order, 3)
-    whole, path = hmm.expect(model, grammar, UTTERANCES), hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0)
+    whole, path = emitted_by(model, grammar, UTTERANCES), hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0)
     monkeypatch.setattr(hmm, "_BATCH_FLOATS", 1)
     assert len(list(hmm.batches(UTTERANCES, 1))) == 5
-    split = hmm.expect(model, grammar, UTTERANCES)
-    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(whole, split, strict=True))
+    split = emitted_by(model, grammar, UTTERANCES)
+    assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(whole, split, strict=True))
     assert np.array_equal(hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0).flat, path.flat)
 
 
 def test_batches_hold_every_frame_once() -> None:
     (batch,) = hmm.batches(UTTERANCES, 1)
     assert batch.active == [5, 5, 4, 3, 2]
+    frames = np.split(batch.heard.flat[batch.places], np.cumsum(batch.active)[:-1])
     for column, row in enumerate(batch.rows):
-        assert batch.units[: len(UTTERANCES[row]), column].tolist() == UTTERANCES[row].tolist()
-        assert not batch.units[len(UTTERANCES[row]) :, column].any()
+        assert [frame[column] for frame in frames if column < len(frame)] == UTTERANCES[row].tolist()
 
 
 @given(seed=st.integers(0, 10_000), order=st.sampled_from([2, 3]), n=st.integers(1, 3), smoothing=st.sampled_from([0.01, 2.0]))
@@ -155,7 +203,7 @@ def test_every_iteration_explains_the_speech_better(seed: int, order: int, n: in
     for _ in range(6):
         prior = smoothing * (frequency * model.emission.log()).sum() + (model.stay.log() + (1 - model.stay).log()).sum()
         model, log_likelihood = hmm.train(model, grammar, units, iterations=1, smoothing=smoothing)
-        objective = log_likelihood.item() * len(units.flat) + prior.item()
+        objective = log_likelihood * len(units.flat) + prior.item()
         assert objective > before - 1e-3
         before = objective
 
@@ -179,9 +227,9 @@ def test_spoiled_labels_are_corrected(order: int) -> None:
     model = hmm.model_of(spoiled, units, n_phones=6, n_units=6, n_states=2, smoothing=1.0)
     reports = []
     model, log_likelihood = hmm.train(model, grammar, units, iterations=5, smoothing=1.0, report=reports.append)
-    assert len(reports) == 5 and torch.equal(reports[-1], log_likelihood) and reports[0] < reports[-1]
+    assert len(reports) == 5 and reports[-1] == log_likelihood and reports[0] < reports[-1]
     assert (hmm.decode(model, grammar, units, grammar_weight=1.0).flat == truth.flat).mean() > 0.95
-    frames = 1 / (1 - model.stay[0]).numpy()
+    frames = 1 / (1 - model.stay).numpy()
     assert np.allclose(frames.sum(-1), 3.5, atol=0.5)  # 2 to 5 frames were planted
 
 
@@ -225,10 +273,10 @@ def test_labels_that_know_nothing_explain_no_more_than_frequencies(order: int) -
 def test_an_utterance_too_short_for_a_phone_is_labelled_and_teaches_nothing() -> None:
     model, grammar = some_model(2, 3), some_grammar(3, 2)
     short, long = np.array([1, 2]), np.array([0, 3, 1, 1])
-    both = hmm.expect(model, grammar, Ragged.of([short, long], np.int16))
-    alone = hmm.expect(model, grammar, Ragged.of([long], np.int16))
-    assert all(torch.allclose(one, other) for one, other in zip(both[:3], alone[:3], strict=True))
-    assert torch.isfinite(both[3]).all()
+    both = emitted_by(model, grammar, Ragged.of([short, long], np.int16))
+    alone = emitted_by(model, grammar, Ragged.of([long], np.int16))
+    assert all(torch.allclose(one, other) for one, other in zip(both[:2], alone[:2], strict=True))
+    assert np.isfinite(both[2])
     labels = hmm.decode(model, grammar, Ragged.of([short, long], np.int16), grammar_weight=1.0)
     assert len(set(labels[0].tolist())) == 1
 
@@ -300,16 +348,16 @@ def test_a_model_of_labels_counts_what_they_say(seed: int, n: int) -> None:
             for t in range(begin, end):
                 counts[label_row[t], (t - begin) * n // (end - begin), unit_row[t]] += 1
     model = hmm.model_of(labels, units, n_phones=3, n_units=UNITS, n_states=n, smoothing=0.5)
-    assert np.allclose(model.emission[0], counts / counts.sum(-1, keepdims=True), atol=1e-5)
+    assert np.allclose(model.emission, counts / counts.sum(-1, keepdims=True), atol=1e-5)
     frames = counts.sum(-1) - 0.5
     at_least = np.maximum(frames, runs[:, None])
-    assert np.allclose(model.stay[0], (at_least - runs[:, None] + 1) / (at_least + 2), atol=1e-5)
+    assert np.allclose(model.stay, (at_least - runs[:, None] + 1) / (at_least + 2), atol=1e-5)
 
 
 def test_a_first_model_lasts_as_long_as_asked() -> None:
-    emission = drawn(2, 3, UNITS, seed=0)
+    emission = drawn(3, UNITS, seed=0)
     model = hmm.initial_model(emission, 6.0, n_states=3)
-    assert len(model) == 2 and torch.equal(model.emission[:, :, 1], emission)
+    assert torch.equal(model.emission[:, 1], emission)
     assert np.allclose((1 / (1 - model.stay)).sum(-1), 6.0, atol=1e-4)
     assert (hmm.initial_model(emission, 2.0, n_states=3).stay == 0.05).all()
 

@@ -1,17 +1,18 @@
-"""A hidden Markov model of phones over acoustic units: transitions from text, emissions learned from speech alone.
+"""A hidden Markov model of phones over anything that can be heard: transitions from text, sounds learned from speech alone.
 
 A state is (p, v, i): phone v in context p, in its i-th of n sub-states passed from left to right. Transitions between
-phones are an n-gram of the text and stay fixed; what each phone sounds like (a distribution over the K units for each of
-its sub-states) and how long it lasts are learned by Baum-Welch (Rabiner 1989, section III.C), tied over p. The likelihood
-of the speech judges a model without labels.
+phones are an n-gram of the text and stay fixed; what each phone sounds like (how likely a frame is in each of its sub-states)
+and how long it lasts are learned by Baum-Welch (Rabiner 1989, section III.C), tied over p. The likelihood of the speech
+judges a model without labels. Sounds may be a distribution over K acoustic units, as here, or whatever else is ``Sounds``.
 
-Shapes: M models side by side, U utterances of at most T frames, V phones, n sub-states, K units, P contexts. In a trigram
-the context is the phone before, or the beginning of the utterance: P = V + 1. In a bigram there is one: P = 1.
+Shapes: U utterances of at most T frames, N frames in all, V phones, n sub-states, K units, P contexts. In a trigram the
+context is the phone before, or the beginning of the utterance: P = V + 1. In a bigram there is one: P = 1.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,12 +20,23 @@ from torch import Tensor
 
 from wavu.store import Ragged
 
-# Added to every scaled probability: the CPU works with numbers below 1e-38, where those of hopeless states would end, many
-# times slower. The product of two and of an emission stays above.
-_FLOOR = 1e-16
+# Added to every scaled probability, and how many nats the likelihood of a frame may lie below that of its best sub-state: the
+# CPU works with numbers below 1e-38, where those of hopeless states would end, many times slower. The product of two
+# probabilities and a likelihood stays above.
+_FLOOR = 1e-12
+_FAINTEST = -30.0
 
 # Working memory of one batch of utterances, in floats: about 256 MB.
 _BATCH_FLOATS = 2**26
+
+
+class Sounds(Protocol):
+    """What the phones sound like and how long they last. stay (V, n): probability of one more frame in the sub-state."""
+
+    stay: Tensor
+
+    def log_likelihood(self, heard: Ragged) -> Tensor:
+        """Natural log likelihood (N, V * n) of each frame in each sub-state, that of sub-state i of phone v in column v * n + i."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,16 @@ class Grammar:
     def n_contexts(self) -> int:
         """P."""
         return len(self.last)
+
+    def to(self, device: torch.device) -> "Grammar":
+        """The same, elsewhere."""
+        return Grammar(*(part.to(device) for part in (self.first, self.next, self.last)))
+
+    def weighted(self, weight: float, phone_bonus: float) -> "Grammar":
+        """Natural logarithms of the probabilities times ``weight``, with ``phone_bonus`` for each phone that is not silence."""
+        bonus = torch.full_like(self.first, phone_bonus)
+        bonus[-1] = 0.0
+        return Grammar(weight * _log(self.first) + bonus, weight * _log(self.next) + bonus, weight * _log(self.last))
 
 
 def grammar(lines: Ragged, n_phones: int, *, order: int) -> Grammar:
@@ -82,79 +104,83 @@ def _witten_bell(counts: np.ndarray, lower: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Model:
-    """M phone HMMs. emission (M, V, n, K): probability of each unit; stay (M, V, n): of one more frame in the sub-state."""
+    """Phones that sound like units. emission (V, n, K): probability of each unit; stay (V, n): as in ``Sounds``."""
 
     emission: Tensor
     stay: Tensor
 
-    def __len__(self) -> int:
-        return len(self.emission)
-
-    def pick(self, member: int) -> "Model":
-        """One of the M models, M kept as 1."""
-        return Model(self.emission[member : member + 1], self.stay[member : member + 1])
+    def log_likelihood(self, units: Ragged) -> Tensor:
+        """See ``Sounds``; units (N)."""
+        heard = torch.from_numpy(np.asarray(units.flat, np.int64)).to(self.emission.device)
+        return _log(self.emission).flatten(0, 1).T[heard]
 
 
 def initial_model(emission: Tensor, frames_per_phone: float, *, n_states: int) -> Model:
-    """Models that emit (M, V, K) in each of their n sub-states and last ``frames_per_phone`` on average."""
+    """A model that emits (V, K) in each of its n sub-states and lasts ``frames_per_phone`` on average."""
     stay = max(0.05, 1 - n_states / frames_per_phone)
-    spread = emission[:, :, None].expand(-1, -1, n_states, -1).contiguous()
-    return Model(spread, torch.full(spread.shape[:3], stay))
+    spread = emission[:, None].expand(-1, n_states, -1).contiguous()
+    return Model(spread, torch.full(spread.shape[:2], stay))
 
 
 def model_of(labels: Ragged, units: Ragged, *, n_phones: int, n_units: int, n_states: int, smoothing: float) -> Model:
-    """The model (M = 1) that frames labelled with phones speak for: each run of a phone is cut into n equal sub-states.
+    """The model that frames labelled with phones speak for: each run of a phone is cut into n equal sub-states.
 
     labels, units: one per frame, rows alike. smoothing: as in ``train``.
     """
+    counts = np.zeros((n_phones * n_states, n_units))
+    np.add.at(counts, (cut(labels, n_states).flat, np.asarray(units.flat, np.int64)), 1)
+    counts = counts.reshape(n_phones, n_states, n_units)
+    frames = counts.sum(-1)
+    runs = np.bincount(labels.flat[labels.run_starts()], minlength=n_phones)[:, None]
+    # A run shorter than n frames passes through fewer sub-states; counted as if it passed through all.
+    stay = (np.maximum(frames - runs, 0) + 1) / (np.maximum(frames, runs) + 2)
+    counts += smoothing * np.bincount(units.flat, minlength=n_units) / len(labels.flat)
+    emission = counts / counts.sum(-1, keepdims=True)
+    return Model(torch.tensor(emission, dtype=torch.float32), torch.tensor(stay, dtype=torch.float32))
+
+
+def cut(labels: Ragged, n_states: int) -> Ragged:
+    """Labels of frames -> their sub-states v * n + i (N), each run of a phone cut into n equal parts."""
     flat = np.asarray(labels.flat, np.int64)
     edges = np.append(np.flatnonzero(labels.run_starts()), len(flat))
     lengths = np.diff(edges)
-    state = (np.arange(len(flat)) - np.repeat(edges[:-1], lengths)) * n_states // np.repeat(lengths, lengths)
-    counts = np.zeros((n_phones, n_states, n_units))
-    np.add.at(counts, (flat, state, np.asarray(units.flat, np.int64)), 1)
-    frames = counts.sum(-1)
-    runs = np.bincount(flat[edges[:-1]], minlength=n_phones)[:, None]
-    # A run shorter than n frames passes through fewer sub-states; counted as if it passed through all.
-    stay = (np.maximum(frames - runs, 0) + 1) / (np.maximum(frames, runs) + 2)
-    counts += smoothing * np.bincount(units.flat, minlength=n_units) / len(flat)
-    emission = counts / counts.sum(-1, keepdims=True)
-    return Model(torch.tensor(emission[None], dtype=torch.float32), torch.tensor(stay[None], dtype=torch.float32))
+    part = (np.arange(len(flat)) - np.repeat(edges[:-1], lengths)) * n_states // np.repeat(lengths, lengths)
+    return Ragged(flat * n_states + part, labels.offsets)
 
 
 def packed(model: Model, grammar: Grammar) -> dict[str, np.ndarray]:
-    """The arrays of one model and its grammar, for disk."""
+    """The arrays of a model and its grammar, for disk."""
     return {name: tensor.numpy() for part in (model, grammar) for name, tensor in vars(part).items()}
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> tuple[Model, Grammar]:
     """What ``packed`` packed."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Model(tensors["emission"], tensors["stay"]), Grammar(tensors["first"], tensors["next"], tensors["last"])
+    return Model(tensors["emission"].squeeze(0), tensors["stay"].squeeze(0)), Grammar(tensors["first"], tensors["next"], tensors["last"])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Utterances of similar length. rows (U); units (T, U) int64, zero past the end; active (T): how many still go on."""
+    """Utterances of similar length. heard: their rows; active (T): how many still go on. places (N): frames in order of time."""
 
     rows: np.ndarray
-    units: Tensor
+    heard: Ragged
     active: list[int]
+    places: np.ndarray
 
 
-def batches(units: Ragged, floats_per_frame: int) -> Iterator[Batch]:
+def batches(heard: Ragged, floats_per_frame: int) -> Iterator[Batch]:
     """Non-empty utterances, longest first, so that those that still go on at frame t are the first ``active[t]``."""
-    order = np.argsort(-units.lengths, kind="stable")
-    order = order[units.lengths[order] > 0]
+    order = np.argsort(-heard.lengths, kind="stable")
+    order = order[heard.lengths[order] > 0]
     while len(order):
-        longest = int(units.lengths[order[0]])
+        longest = int(heard.lengths[order[0]])
         size = max(1, _BATCH_FLOATS // (floats_per_frame * longest))
         rows, order = order[:size], order[size:]
-        lengths = units.lengths[rows]
-        inside = np.arange(longest)[:, None] < lengths  # (T, U)
-        padded = np.zeros(inside.shape, np.int64)
-        padded[inside] = units.flat[(units.offsets[rows] + np.arange(longest)[:, None])[inside]]
-        yield Batch(rows, torch.from_numpy(padded), inside.sum(1).tolist())
+        inside = np.arange(longest)[:, None] < heard.lengths[rows]  # (T, U)
+        taken = heard.take(rows)
+        places = (taken.offsets[:-1] + np.arange(longest)[:, None])[inside]
+        yield Batch(rows, taken, inside.sum(1).tolist(), places)
 
 
 def train(
@@ -164,50 +190,63 @@ def train(
     *,
     iterations: int,
     smoothing: float,
-    report: Callable[[Tensor], None] = lambda line: None,
-) -> tuple[Model, Tensor]:
+    report: Callable[[float], None] = lambda line: None,
+) -> tuple[Model, float]:
     """Baum-Welch. smoothing: pseudo-counts per state, shared out over the units by their frequency.
 
-    Returns the models and the log likelihood per frame (M) under the models before the last update.
+    Returns the model and the log likelihood per frame under the model before the last update.
     """
-    n_units = model.emission.shape[-1]
-    frequency = torch.from_numpy(np.bincount(units.flat, minlength=n_units) / len(units.flat)).float()
+    V, n, K = model.emission.shape
+    frequency = torch.from_numpy(np.bincount(units.flat, minlength=K) / len(units.flat)).to(model.stay)
     for _ in range(iterations):
-        emitted, stayed, left, log_likelihood = expect(model, grammar, units)
-        counts = emitted + smoothing * frequency
-        # One pseudo-visit in each direction keeps every phone able to stay and to end.
-        model = Model(counts / counts.sum(-1, keepdim=True), (stayed + 1) / (stayed + left + 2))
+        counts = torch.zeros(K, V * n, device=frequency.device)
+
+        def learn(heard: Ragged, occupied: Tensor, counts: Tensor = counts) -> None:
+            counts.index_add_(0, torch.from_numpy(np.asarray(heard.flat, np.int64)).to(counts.device), occupied)
+
+        stay, log_likelihood = expect(model, grammar, units, learn)
+        emitted = counts.T.view(V, n, K) + smoothing * frequency
+        model = Model(emitted / emitted.sum(-1, keepdim=True), stay)
         report(log_likelihood)
     return model, log_likelihood
 
 
-def expect(model: Model, grammar: Grammar, units: Ragged) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Expected counts under the models: emitted (M, V, n, K), stayed and left (M, V, n), log likelihood per frame (M)."""
-    M, V, n, K = model.emission.shape
-    emitted = torch.zeros(K, M, V, n)
-    stayed = torch.zeros(M, V, n)
-    log_likelihood = torch.zeros(M, dtype=torch.float64)
-    for batch in batches(units, 2 * M * grammar.n_contexts * V * n):
-        likelihood, alpha, scale = _forward(model, grammar, batch)
-        occupied, kept, ended = _backward(model, grammar, batch, likelihood, alpha)
-        log_likelihood += scale + ended
-        inside = torch.cat([batch.units[t, :active] for t, active in enumerate(batch.active)])
-        emitted.index_add_(0, inside, occupied)
+def expect(model: Sounds, grammar: Grammar, heard: Ragged, learn: Callable[[Ragged, Tensor], None]) -> tuple[Tensor, float]:
+    """One pass of forward and backward: the stay (V, n) that Baum-Welch makes of it, and the log likelihood per frame.
+
+    learn: called with some utterances at a time and the posterior (N, V * n) of each of their frames' sub-states.
+    """
+    V, n = model.stay.shape
+    occupied, stayed = torch.zeros(V * n, device=model.stay.device), torch.zeros_like(model.stay)
+    log_likelihood = 0.0
+    grammar = grammar.to(model.stay.device)
+    for batch in batches(heard, 2 * grammar.n_contexts * V * n):
+        likelihood, loudest = _hear(model, batch)
+        likelihood, alpha, scale = _forward(model.stay, grammar, likelihood)
+        posterior, kept, ended = _backward(model.stay, grammar, likelihood, alpha)
+        log_likelihood += (loudest + scale + ended).item()
+        in_rows = torch.empty_like(posterior)
+        in_rows[torch.from_numpy(batch.places).to(posterior.device)] = posterior
+        learn(batch.heard, in_rows)
+        occupied += posterior.sum(0)
         stayed += kept
-    emitted = emitted.permute(1, 2, 3, 0)  # (K, M, V, n) -> (M, V, n, K)
-    return emitted, stayed, (emitted.sum(-1) - stayed).clamp(min=0), log_likelihood / len(units.flat)
+    left = (occupied.view(V, n) - stayed).clamp(min=0)
+    # One pseudo-visit in each direction keeps every phone able to stay and to end.
+    return (stayed + 1) / (stayed + left + 2), log_likelihood / len(heard.flat)
 
 
-def evidence(model: Model, grammar: Grammar, units: Ragged) -> Tensor:
-    """Natural log likelihood per frame (M), in double: the last number of ``expect`` without the backward pass."""
-    total, ending = torch.zeros(len(model), dtype=torch.float64), _ending(model, grammar)
-    for batch in batches(units, 2 * len(model) * ending[0].numel()):
-        _, alpha, scale = _forward(model, grammar, batch)
-        total += scale
+def evidence(model: Sounds, grammar: Grammar, heard: Ragged) -> float:
+    """Natural log likelihood per frame: the last number of ``expect`` without the backward pass."""
+    grammar = grammar.to(model.stay.device)
+    total, ending = 0.0, _ending(model.stay, grammar)
+    for batch in batches(heard, 2 * ending.numel()):
+        likelihood, loudest = _hear(model, batch)
+        _, alpha, scale = _forward(model.stay, grammar, likelihood)
+        total += (loudest + scale).item()
         for t, (active, next_active) in enumerate(pairwise([*batch.active, 0])):
             if next_active < active:
-                total += _end(alpha[t][:, next_active:], ending, t)[1].log().sum((1, 2, 3, 4)).double()
-    return total / len(units.flat)
+                total += _end(alpha[t][next_active:], ending, t)[1].log().double().sum().item()
+    return total / len(heard.flat)
 
 
 def likelihood_of(labels: Ragged, units: Ragged, grammar: Grammar, *, n_units: int, n_states: int, smoothing: float) -> float:
@@ -219,110 +258,119 @@ def likelihood_of(labels: Ragged, units: Ragged, grammar: Grammar, *, n_units: i
     """
     V = grammar.last.shape[1]
     model = model_of(labels, units, n_phones=V, n_units=n_units, n_states=n_states, smoothing=smoothing)
-    return evidence(model, grammar, units).item()
+    return evidence(model, grammar, units)
+
+
+def _hear(model: Sounds, batch: Batch) -> tuple[list[Tensor], Tensor]:
+    """Likelihood of each frame in every sub-state by that in its best one, (U, 1, V, n) for each of T; the log of what was cut."""
+    scores = model.log_likelihood(batch.heard)
+    scores = scores[torch.from_numpy(batch.places).to(scores.device)]
+    loudest = scores.amax(1, keepdim=True)
+    likelihood = (scores - loudest).clamp_(min=_FAINTEST).exp_().view(-1, 1, *model.stay.shape)
+    return list(likelihood.split(batch.active)), loudest.double().sum()
 
 
 def _advance(mass: Tensor, stay: Tensor, onward: Tensor) -> Tensor:
-    """One frame on, before it is heard. mass (M, U, P, V, n) -> the same; onward (X, Y, W)."""
+    """One frame on, before it is heard. mass (U, P, V, n) -> the same; onward (X, Y, W)."""
     X, Y, _ = onward.shape
     left = mass * (1 - stay)
     after = mass * stay
-    done = left[..., -1].flatten(2).unflatten(2, (X, Y)).transpose(2, 3)
-    after[:, :, :Y, :, 0] += _through(done, onward.transpose(0, 1))
+    done = left[..., -1].flatten(1).unflatten(1, (X, Y)).transpose(1, 2)
+    after[:, :Y, :, 0] += _through(done, onward.transpose(0, 1))
     after[..., 1:] += left[..., :-1]
     return after
 
 
 def _through(mass: Tensor, matrices: Tensor) -> Tensor:
-    """Mass (M, U, Y, A) by matrices (Y, A, B): (M, U, Y, B). What einsum would do, without a copy for each y of its own."""
-    M, U, Y, _ = mass.shape
-    product = mass.permute(2, 0, 1, 3).contiguous().flatten(1, 2) @ matrices
-    return product.view(Y, M, U, -1).permute(1, 2, 0, 3)
+    """Mass (U, Y, A) by matrices (Y, A, B): (U, Y, B). What einsum would do, without a copy for each y of its own."""
+    return (mass.transpose(0, 1).contiguous() @ matrices).transpose(0, 1)
 
 
-def _hear(model: Model, units: Tensor) -> Tensor:
-    """Likelihood of units (U) in every sub-state: (M, U, 1, V, n)."""
-    return model.emission[..., units].permute(0, 3, 1, 2)[:, :, None]
-
-
-def _forward(model: Model, grammar: Grammar, batch: Batch) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """Scaled forward pass. Lists over frames: likelihood (M, U, 1, V, n) divided by its scale, alpha (M, U, P, V, n); sum of log scales (M)."""
-    M, V, n, _ = model.emission.shape
-    stay = model.stay[:, None, None]  # (M, 1, 1, V, n)
-    mass = torch.zeros(M, len(batch.rows), grammar.n_contexts, V, n)
-    mass[:, :, -1, :, 0] = grammar.first
-    heard, alpha = [], []
-    total = torch.zeros(M, dtype=torch.float64)
-    for t, active in enumerate(batch.active):
+def _forward(stay: Tensor, grammar: Grammar, likelihood: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Scaled forward pass. Lists over frames: likelihood (U, 1, V, n) divided by its scale, alpha (U, P, V, n); sum of log scales."""
+    mass = torch.zeros(len(likelihood[0]), grammar.n_contexts, *stay.shape, device=stay.device)
+    mass[:, -1, :, 0] = grammar.first
+    scaled, alpha = [], []
+    total = torch.zeros((), dtype=torch.float64, device=stay.device)
+    for t, heard in enumerate(likelihood):
         if t:
-            mass = _advance(mass[:, :active], stay, grammar.next)
-        likelihood = _hear(model, batch.units[t, :active])
-        mass = mass * likelihood
-        scale = mass.sum((2, 3, 4), keepdim=True) + 1e-30
+            mass = _advance(mass[: len(heard)], stay, grammar.next)
+        mass = mass * heard
+        scale = mass.sum((1, 2, 3), keepdim=True) + 1e-30
         mass = mass / scale + _FLOOR
-        heard.append(likelihood / scale)
+        scaled.append(heard / scale)
         alpha.append(mass)
-        total += scale.log().sum((1, 2, 3, 4)).double()
-    return heard, alpha, total
+        total += scale.log().double().sum()
+    return scaled, alpha, total
 
 
-def _backward(
-    model: Model, grammar: Grammar, batch: Batch, heard: list[Tensor], alpha: list[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Posterior of each frame's sub-state (frames, M, V, n), expected stays (M, V, n), log probability of ending where they do (M)."""
-    M, V, n, _ = model.emission.shape
-    stay = model.stay[:, None, None]
+def _backward(stay: Tensor, grammar: Grammar, likelihood: list[Tensor], alpha: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Posterior of each frame's sub-state (N, V * n) in order of time, expected stays (V, n), log probability of ending where they do."""
     P, (_, Y, _) = grammar.n_contexts, grammar.next.shape
-    ending = _ending(model, grammar)
-    occupied, stayed, ended = [], torch.zeros(M, V, n), torch.zeros(M, dtype=torch.float64)
-    beta = torch.zeros(M, 0, P, V, n)
+    ending = _ending(stay, grammar)
+    occupied, stayed = [], torch.zeros_like(stay)
+    ended = torch.zeros((), dtype=torch.float64, device=stay.device)
+    beta = torch.zeros(0, P, *stay.shape, device=stay.device)
     for t in range(len(alpha) - 1, -1, -1):
-        if beta.shape[1]:
-            ahead = heard[t + 1] * beta  # (M, U, P, V, n) value of being in a sub-state at t + 1
-            stayed += (alpha[t][:, : ahead.shape[1]] * stay * ahead).sum((1, 2))
-            entered = _through(ahead[:, :, :Y, :, 0], grammar.next.permute(1, 2, 0))  # (M, U, Y, X)
-            entered = entered.transpose(2, 3).reshape(M, -1, P, V)
+        if len(beta):
+            ahead = likelihood[t + 1] * beta  # (U, P, V, n) value of being in a sub-state at t + 1
+            stayed += (alpha[t][: len(ahead)] * stay * ahead).sum((0, 1))
+            entered = _through(ahead[:, :Y, :, 0], grammar.next.permute(1, 2, 0))  # (U, Y, X)
+            entered = entered.transpose(1, 2).reshape(-1, P, len(stay))
             onward = torch.cat([ahead[..., 1:], entered[..., None]], -1)
             beta = stay * ahead + (1 - stay) * onward + _FLOOR
-        newly_ended = alpha[t].shape[1] - beta.shape[1]
-        if newly_ended:
-            reached, probability = _end(alpha[t][:, -newly_ended:], ending, t)
-            beta = torch.cat([beta, reached / probability], 1)
-            ended += probability.log().sum((1, 2, 3, 4)).double()
-        occupied.append((alpha[t] * beta).sum(2).transpose(0, 1))
+        if len(alpha[t]) > len(beta):
+            reached, probability = _end(alpha[t][len(beta) :], ending, t)
+            beta = torch.cat([beta, reached / probability])
+            ended += probability.log().double().sum()
+        occupied.append((alpha[t] * beta).sum(1).flatten(1))
     return torch.cat(occupied[::-1]), stayed, ended
 
 
-def _ending(model: Model, grammar: Grammar) -> Tensor:
-    """Probability (M, 1, P, V, n) to end after each sub-state."""
-    ending = torch.zeros(len(model), 1, *grammar.last.shape, model.stay.shape[-1])
-    ending[..., -1] = (1 - model.stay[:, None, None, :, -1]) * grammar.last
+def _ending(stay: Tensor, grammar: Grammar) -> Tensor:
+    """Probability (P, V, n) to end after each sub-state."""
+    ending = torch.zeros(*grammar.last.shape, stay.shape[-1], device=stay.device)
+    ending[..., -1] = (1 - stay[:, -1]) * grammar.last
     return ending
 
 
 def _end(mass: Tensor, ending: Tensor, t: int) -> tuple[Tensor, Tensor]:
-    """For utterances that end at frame t with mass (M, U, P, V, n): ``ending`` as far as they can, and its probability (M, U, 1, 1, 1)."""
+    """For utterances that end at frame t with mass (U, P, V, n): ``ending`` as far as they can, and its probability (U, 1, 1, 1)."""
     # An utterance shorter than n frames cannot end: it has no posterior, and teaches nothing.
     reached = ending * (t + 1 >= ending.shape[-1])
-    probability = (mass * reached).sum((2, 3, 4), keepdim=True)
-    probability[probability == 0] = 1
-    return reached, probability
+    probability = (mass * reached).sum((1, 2, 3), keepdim=True)
+    return reached, torch.where(probability == 0, 1.0, probability)
 
 
-def decode(model: Model, grammar: Grammar, units: Ragged, *, grammar_weight: float) -> Ragged:
-    """Viterbi: the best phone of each frame (int16, rows as in ``units``), for a single model.
+def decode(model: Sounds, grammar: Grammar, heard: Ragged, *, grammar_weight: float) -> Ragged:
+    """Viterbi: the best phone of each frame (int16, rows as in ``heard``). grammar_weight: as in ``best_states``."""
+    states = best_states(model, grammar, heard, grammar_weight=grammar_weight, phone_bonus=0.0)
+    return Ragged(states.flat // model.stay.shape[1], states.offsets)
 
-    grammar_weight: power of the n-gram's probabilities.
+
+def best_states(model: Sounds, grammar: Grammar, heard: Ragged, *, grammar_weight: float, phone_bonus: float) -> Ragged:
+    """Viterbi: the sub-states v * n + i (int16, rows as in ``heard``) of the best path.
+
+    grammar_weight: power of the n-gram's probabilities. phone_bonus: nats for each phone that is not silence.
     """
-    _, V, n, _ = model.emission.shape
-    log_stay, log_leave = _log(model.stay[0]), _log(1 - model.stay[0])
-    weighted = Grammar(*(grammar_weight * _log(part) for part in (grammar.first, grammar.next, grammar.last)))
-    labels = np.zeros(len(units.flat), np.int16)
-    for batch in batches(units, grammar.n_contexts * V * n):
-        path = _viterbi(_log(model.emission[0]), log_stay, log_leave, weighted, batch)
-        inside = np.arange(len(path))[:, None] < units.lengths[batch.rows]
-        labels[(units.offsets[batch.rows] + np.arange(len(path))[:, None])[inside]] = path.numpy()[inside]
-    return Ragged(labels, units.offsets)
+    V, n = model.stay.shape
+    weighted = grammar.to(model.stay.device).weighted(grammar_weight, phone_bonus)
+    states = np.zeros(len(heard.flat), np.int16)
+    for batch in batches(heard, grammar.n_contexts * V * n):
+        path = _viterbi(model, weighted, batch).cpu().numpy()
+        inside = np.arange(len(path))[:, None] < heard.lengths[batch.rows]
+        states[(heard.offsets[batch.rows] + np.arange(len(path))[:, None])[inside]] = path[inside]
+    return Ragged(states, heard.offsets)
+
+
+def begins(states: Ragged, n_states: int) -> np.ndarray:
+    """Which frames (N) bool begin a phone: also a phone that follows itself, which runs of equal labels cannot tell.
+
+    states: v * n + i. A path goes from left to right through a phone, so where it goes back another one begins.
+    """
+    first = Ragged(states.flat // n_states, states.offsets).run_starts()
+    first[1:] |= states.flat[1:] < states.flat[:-1]
+    return first
 
 
 def _log(probability: Tensor) -> Tensor:
@@ -330,13 +378,17 @@ def _log(probability: Tensor) -> Tensor:
     return torch.log(probability.clamp(min=1e-30))
 
 
-def _viterbi(log_emission: Tensor, log_stay: Tensor, log_leave: Tensor, grammar: Grammar, batch: Batch) -> Tensor:
-    """Best phones (T, U) of one batch."""
-    V, n, _ = log_emission.shape
+def _viterbi(model: Sounds, grammar: Grammar, batch: Batch) -> Tensor:
+    """Best sub-states (T, U) of one batch; grammar: logarithms."""
+    V, n = model.stay.shape
+    device = model.stay.device
     U, P, (X, Y, _) = len(batch.rows), grammar.n_contexts, grammar.next.shape
-    best = torch.full((U, P, V, n), -torch.inf)
+    log_stay, log_leave = _log(model.stay), _log(1 - model.stay)
+    scores = model.log_likelihood(batch.heard)
+    scores = scores[torch.from_numpy(batch.places).to(device)].view(-1, 1, V, n).split(batch.active)
+    best = torch.full((U, P, V, n), -torch.inf, device=device)
     best[:, -1, :, 0] = grammar.first
-    final = torch.zeros(U, dtype=torch.int64)
+    final = torch.zeros(U, dtype=torch.int64, device=device)
     moved: list[Tensor] = []  # (U, P, V, n): whether the sub-state was entered at this frame
     done: list[Tensor] = []  # (U, X, Y): log probability of the best path that leaves a phone here
     for t, active in enumerate(batch.active):
@@ -351,27 +403,30 @@ def _viterbi(log_emission: Tensor, log_stay: Tensor, log_leave: Tensor, grammar:
             best = best + log_stay
             moved.append(onward > best)
             best = torch.maximum(best, onward)
-        best = best + log_emission[..., batch.units[t, :active]].permute(2, 0, 1)[:, None]
+        best = best + scores[t]
         stops = batch.active[t + 1] if t + 1 < len(batch.active) else 0
-        ended = best[stops:].clone()
-        ended[..., -1] += log_leave[:, -1] + grammar.last
-        ended[..., :-1] = -torch.inf
-        # An utterance shorter than n frames cannot reach a last sub-state: take where it stands.
-        unfinished = torch.isinf(ended.flatten(1).max(1).values)
-        ended[unfinished] = best[stops:][unfinished]
-        final[stops:active] = ended.flatten(1).argmax(1)
+        final[stops:active] = _finish(best[stops:], log_leave[:, -1] + grammar.last)
     return _trace(final, moved, done, grammar, n, batch)
 
 
+def _finish(best: Tensor, log_end: Tensor) -> Tensor:
+    """Final states (U) of utterances that end here: best (U, P, V, n), log probability to end after each phone (P, V)."""
+    ended = torch.full_like(best, -torch.inf)
+    ended[..., -1] = best[..., -1] + log_end
+    # An utterance shorter than n frames cannot reach a last sub-state: take where it stands.
+    unfinished = torch.isinf(ended.flatten(1).amax(1))[:, None, None, None]
+    return torch.where(unfinished, best, ended).flatten(1).argmax(1)
+
+
 def _trace(final: Tensor, moved: list[Tensor], done: list[Tensor], grammar: Grammar, n: int, batch: Batch) -> Tensor:
-    """Follow the best path back from the final sub-state of each utterance: phones (T, U)."""
+    """Follow the best path back from the final state of each utterance: sub-states (T, U)."""
     _, Y, V = grammar.next.shape
     state = final.clone()
-    path = torch.zeros(len(batch.active), len(batch.rows), dtype=torch.int64)
+    path = torch.zeros(len(batch.active), len(batch.rows), dtype=torch.int64, device=final.device)
     for t in range(len(batch.active) - 1, -1, -1):
-        rows = torch.arange(batch.active[t])
+        rows = torch.arange(batch.active[t], device=final.device)
         p, v, i = state[rows] // (V * n), state[rows] // n % V, state[rows] % n
-        path[t, rows] = v
+        path[t, rows] = v * n + i
         if t:
             # Sub-state 0 is entered from the last one of (x, y) with y = p; sub-state i > 0 from i - 1.
             y = p.clamp(max=Y - 1)

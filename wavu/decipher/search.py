@@ -109,12 +109,12 @@ def decipher(
     phones = hmm.grammar(hmm.with_optional_silence(texts[text], n_phones - 1), n_phones, order=order)
     done: list[Round] = []
     while True:
-        matched = hmm.initial_model(emission[None], float(durations[:-1].mean()), n_states=states)
+        matched = hmm.initial_model(emission, float(durations[:-1].mean()), n_states=states)
         model, log_likelihood = hmm.train(
             matched, phones, units, iterations=iterations, smoothing=smoothing,
-            report=lambda value: report(f"log likelihood {value.item():.4f} per frame"),
+            report=lambda value: report(f"log likelihood {value:.4f} per frame"),
         )  # fmt: skip
-        done.append(Round(durations, surprise, matched, model, log_likelihood.item()))
+        done.append(Round(durations, surprise, matched, model, log_likelihood))
         if len(done) == rounds:
             return Deciphered(text, phones, done, max(done, key=lambda turn: turn.log_likelihood))
         durations = durations_heard(hmm.decode(model, phones, units, grammar_weight=1.0), durations)
