@@ -1,0 +1,216 @@
+"""A CTC student: a Hugging Face model with its feature extractor and tokenizer, in memory and as one folder.
+
+Either a small conformer of its own on log mel energies, for machines without a GPU, or a pre-trained encoder with a new
+linear layer on top (Baevski et al. 2020, section 3.3). Both are stock classes, so the folder needs no code of wavu.
+
+Shapes: B waveforms, T samples at 16 kHz, N frames of ``hop_seconds``, P tokens: blank first, then the phones without silence.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModelForCTC,
+    FeatureExtractionMixin,
+    PreTrainedModel,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertConfig,
+    Wav2Vec2BertForCTC,
+    Wav2Vec2PhonemeCTCTokenizer,
+)
+from transformers.utils import logging
+
+from wavu.errors import WavuError
+from wavu.store import write_json
+from wavu.student import mel
+from wavu.units import HOP_SECONDS, RATE_HZ, seconds
+
+BLANK = "<pad>"  # transformers takes the padding token for CTC's blank
+UNKNOWN = "<unk>"  # the tokenizer wants one; no target has it, and the network has no output for it
+WEIGHTS = "model.safetensors"
+MEL_BINS = 80
+MEL_SECONDS = HOP_SECONDS / 2
+SHORTEST_SECONDS = 0.1  # in less there is no phone, and convolutions find nothing to stand on
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """A network that gives log probabilities of tokens. phones: those of columns 1 and on; column 0 is the blank."""
+
+    model: PreTrainedModel
+    extractor: FeatureExtractionMixin
+    phones: list[str]
+
+    @classmethod
+    def small(
+        cls, phones: Sequence[str], *, stride: int, width: int, layers: int, heads: int, kernel: int, regularisation: dict
+    ) -> "Student":
+        """A conformer (Gulati et al. 2020) with random weights, of transformers' Wav2Vec2-BERT.
+
+        stride: log mel frames of 10 ms that make one of its own. width: of its layers, three times as many in the feed-forward
+        parts. kernel: frames its convolutions see. regularisation: dropouts and masks, by the names transformers gives them.
+        """
+        config = Wav2Vec2BertConfig(
+            feature_projection_input_dim=MEL_BINS * stride,
+            hidden_size=width,
+            intermediate_size=3 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            conv_depthwise_kernel_size=kernel,
+            position_embeddings_type="rotary",
+            **_ctc(phones, regularisation),
+        )
+        extractor = SeamlessM4TFeatureExtractor(feature_size=MEL_BINS, num_mel_bins=MEL_BINS, stride=stride)
+        return cls(Wav2Vec2BertForCTC(config), extractor, list(phones))
+
+    @classmethod
+    def pretrained(cls, phones: Sequence[str], *, encoder: str, regularisation: dict) -> "Student":
+        """An encoder by its Hugging Face name or folder, with a new output layer; its convolutions stay as they are.
+
+        Raises:
+            WavuError: it cannot be loaded, or is no encoder that transformers puts a CTC layer on.
+        """
+        try:
+            config = AutoConfig.from_pretrained(encoder)
+            config.update(_ctc(phones, regularisation))
+            model = AutoModelForCTC.from_pretrained(encoder, config=config, dtype=torch.float32, ignore_mismatched_sizes=True)
+            extractor = AutoFeatureExtractor.from_pretrained(encoder)
+        except (OSError, ValueError) as error:
+            cause = " ".join(str(error).split())[:200]
+            raise WavuError(
+                f"cannot load the encoder {encoder} for the student: {cause}; check the name or the folder"
+            ) from error
+        if hasattr(model, "freeze_feature_encoder"):
+            model.freeze_feature_encoder()
+        return cls(model, extractor, list(phones))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Student":
+        """Open what :meth:`write` wrote, on the GPU if there is one.
+
+        Raises:
+            WavuError: the folder is missing or damaged.
+        """
+        try:
+            number = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+            model = AutoModelForCTC.from_pretrained(folder, dtype=torch.float32).eval()
+            extractor = AutoFeatureExtractor.from_pretrained(folder)
+        except (OSError, ValueError, SafetensorError) as error:
+            cause = " ".join(str(error).split())[:200]
+            raise WavuError(f"cannot read the student in {folder}: {cause}; run wavu.self_train again") from error
+        phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), extractor, phones)
+
+    def write(self, folder: Path) -> None:
+        """Write model, feature extractor and tokenizer, the weights last: a folder with weights is whole.
+
+        Raises:
+            WavuError: the disk is full or the folder may not be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as name:
+                temporary = Path(name)
+                self.model.save_pretrained(temporary)
+                self.extractor.save_pretrained(temporary)
+                _tokenizer(self.phones, temporary).save_pretrained(temporary)
+                for path in sorted(temporary.iterdir(), key=lambda path: path.name == WEIGHTS):
+                    os.replace(path, folder / path.name)
+        except OSError as error:
+            raise WavuError(
+                f"cannot write {folder}: {error.strerror or error}; free some space or choose another out_dir"
+            ) from error
+
+    @property
+    def hop_seconds(self) -> float:
+        """Seconds of audio per frame."""
+        if isinstance(self.extractor, SeamlessM4TFeatureExtractor):
+            return MEL_SECONDS * self.extractor.stride
+        return seconds(int(np.prod(self.model.config.conv_stride)))
+
+    def inputs(self, waveform: np.ndarray) -> np.ndarray:
+        """What the network sees of a waveform (T,): rows (N, features) or, where it has convolutions of its own, samples (T,)."""
+        if isinstance(self.extractor, SeamlessM4TFeatureExtractor):
+            return mel.stacked(waveform, self.extractor)
+        return self.extractor(waveform, sampling_rate=RATE_HZ, return_tensors="np")[self.model.main_input_name][0]
+
+    def forward(self, inputs: Sequence[np.ndarray], model: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+        """Log probabilities (B, N, P) of padded rows, and how many frames of each row are its own (B).
+
+        model: the network as something has wrapped it, for precision or for several processes.
+        """
+        device = self.model.device
+        padded = pad_sequence([torch.as_tensor(row) for row in inputs], batch_first=True).to(device)
+        lengths = torch.tensor([len(row) for row in inputs], device=device)
+        inside = (torch.arange(padded.shape[1], device=device) < lengths[:, None]).long()
+        logits = (model or self.model)(padded, attention_mask=inside if self._masks else None).logits
+        return logits.float().log_softmax(-1), self.model._get_feat_extract_output_lengths(lengths)
+
+    def score(self, waveforms: Sequence[np.ndarray], *, batch_seconds: float) -> list[np.ndarray]:
+        """Log probabilities (N, P) float32 of each waveform (T,), whatever else is in the list; none for one too short.
+
+        batch_seconds: audio heard at a time, padding included; changes no result.
+        """
+        scores = [np.zeros((0, 1 + len(self.phones)), np.float32) for _ in waveforms]
+        heard = [index for index, waveform in enumerate(waveforms) if seconds(len(waveform)) > SHORTEST_SECONDS]
+        lengths = [seconds(len(waveforms[index])) for index in heard]
+        for batch in batches(lengths, batch_seconds, equal=not self._masks):
+            chosen = [heard[place] for place in batch]
+            for index, row in zip(chosen, self.score_inputs([self.inputs(waveforms[index]) for index in chosen]), strict=True):
+                scores[index] = row
+        return scores
+
+    @torch.inference_mode()
+    def score_inputs(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log probabilities (N, P) float32 of each of the inputs, as one batch."""
+        self.model.eval()
+        scores, lengths = self.forward(inputs)
+        return [row[:length].cpu().numpy() for row, length in zip(scores, lengths.tolist(), strict=True)]
+
+    @property
+    def _masks(self) -> bool:
+        """Whether the network can be told what is padding; with a group norm over time it was trained to hear zeros there."""
+        return getattr(self.model.config, "feat_extract_norm", "layer") != "group"
+
+
+def batches(lengths: Sequence[float], limit: float, *, equal: bool) -> list[list[int]]:
+    """Indices grouped by similar length, each group at most ``limit`` after padding; of equal length if so wanted."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        last = groups[-1] if groups else []
+        fits = last and (len(last) + 1) * lengths[index] <= limit and (not equal or lengths[index] == lengths[last[0]])
+        last.append(index) if fits else groups.append([index])
+    return groups
+
+
+def _ctc(phones: Sequence[str], regularisation: dict) -> dict:
+    """What a configuration needs to have a CTC layer for these phones. Masked is also what is short (the default needs ten frames)."""
+    return {
+        "vocab_size": 1 + len(phones),
+        "pad_token_id": 0,
+        "ctc_zero_infinity": True,
+        "apply_spec_augment": True,
+    } | regularisation
+
+
+def _tokenizer(phones: Sequence[str], folder: Path) -> Wav2Vec2PhonemeCTCTokenizer:
+    """What turns columns into phones with a space between them."""
+    write_json(folder / "vocab.json", {token: column for column, token in enumerate([BLANK, *phones, UNKNOWN])})
+    return Wav2Vec2PhonemeCTCTokenizer(
+        str(folder / "vocab.json"), do_phonemize=False, phone_delimiter_token=" ", word_delimiter_token=None,
+        bos_token=None, eos_token=None, pad_token=BLANK, unk_token=UNKNOWN,
+    )  # fmt: skip
