@@ -13,8 +13,8 @@ from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech, write_audio_
 from wavu import self_train
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
+from wavu.recogniser import read_engine, read_hmm
 from wavu.store import Ragged, Speech, fingerprint, read_json, write_json, write_tensors
-from wavu.transcribe import Recogniser, read_hmm
 
 UTTERANCES = 100
 
@@ -61,12 +61,12 @@ def test_wrong_labels_become_right(order: int, folders: Path) -> None:
 
 def test_the_recogniser_says_of_the_same_units_the_same(folders: Path) -> None:
     self_train.main_work(settings(folders))
-    recogniser, speech = Recogniser.read(folders / "hmm"), Speech.read(folders / "audio")
-    assert recogniser.phones == PHONES and len(recogniser.front_end.centroids) == UNITS
+    (engine, front_end), speech = read_engine(folders / "hmm"), Speech.read(folders / "audio")
+    assert engine.symbols == PHONES and len(front_end.centroids) == UNITS
     units = np.eye(UNITS)
-    _, label = read_hmm(folders / "hmm", replace(recogniser.front_end, centroids=units))
-    heard = label(Ragged(units[speech.units.flat], speech.units.offsets))
-    assert np.array_equal(heard.flat, Ragged.read(folders / "hmm", "labels").flat)
+    _, hear = read_hmm(folders / "hmm", replace(front_end, centroids=units))
+    heard = [each.labels for each in hear(Ragged(units[speech.units.flat], speech.units.offsets))]
+    assert np.array_equal(np.concatenate(heard), Ragged.read(folders / "hmm", "labels").flat)
 
 
 @pytest.mark.parametrize(

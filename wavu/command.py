@@ -80,7 +80,7 @@ def help_text(name: str, doc: str) -> str:
 
 def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
     """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
-    flags = [argument for argument in arguments if argument.startswith("-")]
+    flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]  # a lone dash is standard input
     for flag in flags:
         if flag not in _SWEEP:
             raise WavuError(f"'{flag}' is not an option; settings are given as name=value (see python -m wavu.{name} --help)")

@@ -1,231 +1,182 @@
-"""Audio files in, phones out, with times if wanted.
+"""Audio files in, text out: phones, words where the model knows any, and times if wanted, in the format that is asked for.
 
-    python -m wavu.transcribe new.wav model=runs/hmm
+    python -m wavu.transcribe interview.mp3 model=runs/hmm
+    python -m wavu.transcribe interview.mp3 model=runs/hmm out=interview.srt
+    python -m wavu.transcribe my_recordings model=runs/hmm out=subtitles format=vtt
     python -m wavu.transcribe my_recordings model=runs/hmm out=hypotheses.tsv times=times.tsv
+    find . -name '*.wav' | python -m wavu.transcribe - model=runs/hmm
 
-Prints, or writes to out=, a TSV with the columns id and phones. The id is the file's name without its ending; in a folder, its path
-below the folder. A file that cannot be read is named and left out.
+Prints the text of a file; of several files, a line each with id and text, as soon as it is known. The id is the file's name
+without its ending; in a folder, or where two names are the same, its path below the folder. A file that cannot be used is
+named and left out.
 """
 
+import os
+import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from wavu.audio.files import Recording, find_audio, measured
-from wavu.audio.frontend import FrontEnd
-from wavu.audio.pool import pool_runs
-from wavu.audio.read import defect, read_audio
-from wavu.audio.shards import one_ahead
-from wavu.audio.vad import file_seconds
+from wavu.audio.files import Recording, find_audio
+from wavu.audio.read import duration
 from wavu.command import command
-from wavu.decipher.hmm import decode, unpacked
-from wavu.decode.greedy import per_frame, runs
 from wavu.errors import WavuError
-from wavu.gan.generator import rebuilt
-from wavu.gan.label import label, output_starts
 from wavu.progress import say, track
-from wavu.store import Ragged, read_tensors, write_table
-from wavu.units import HOP_SECONDS
+from wavu.recogniser import Recogniser
+from wavu.store import atomic, write_text
+from wavu.transcription import FORMATS, Format, Transcription, times
+from wavu.units import duration_words
 
-TOGETHER_SECONDS = 600  # of audio heard at a time, while the next is read; changes no result
-TOGETHER = 64  # of its pieces labelled at a time by a generator
+STANDARD_INPUT = "-"
+LEAST_SECONDS = 1.0  # of max_seconds: a part must have room for a word
 
-Labeller = Callable[[Ragged], Ragged]  # encoder frames (N, D) -> one phone id for each of them (N)
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A file, or a part of a long one from ``start`` seconds: its speech (T,) and where in it that was, spans (P, 2) in seconds."""
-
-    start: float
-    speech: np.ndarray
-    spans: np.ndarray
-
-
-Heard = tuple[list[str], np.ndarray]  # phones (R) and their times in seconds of the file (R, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class Recogniser:
-    """Everything between a waveform and its phones. phones: V symbols, the last is silence."""
-
-    front_end: FrontEnd
-    phones: list[str]
-    label: Labeller
-
-    @classmethod
-    def read(cls, folder: Path) -> "Recogniser":
-        """Open the output of gan_train or of self_train.
-
-        Raises:
-            WavuError: the folder is neither, or its encoder is not the one it was made with.
-        """
-        for name, read in (("hmm", read_hmm), ("generator", read_generator)):
-            if (folder / f"{name}.safetensors").exists():
-                front_end = FrontEnd.read(folder / "frontend")
-                if front_end.encoder.dim != len(front_end.mean):
-                    raise WavuError(
-                        f"the encoder gives {front_end.encoder.dim} dims, {folder} was made with {len(front_end.mean)}; was it replaced?"
-                    )
-                return cls(front_end, *read(folder, front_end))
-        raise WavuError(
-            f"{folder} holds no model (hmm.safetensors or generator.safetensors); model= is the output of wavu.self_train or wavu.gan_train"
-        )
-
-    def listen(self, recording: Recording) -> Piece | str:
-        """Read a file, or a part of it; or say why it is of no use."""
-        settings = self.front_end.settings
-        try:
-            waveform = read_audio(recording.path, start=recording.start, end=recording.end)
-        except WavuError as error:
-            return str(error)
-        reason = defect(waveform, min_seconds=settings["min_seconds"], max_clipped=1.0)
-        return reason or Piece(recording.start, *self.front_end.listen(waveform))
-
-    def transcribe(self, pieces: list[Piece]) -> Iterator[Heard]:
-        """The phones of each piece; none where there is no speech."""
-        labels = iter(self.label(self.front_end.encode([piece.speech for piece in pieces if len(piece.speech)])))
-        for piece in pieces:
-            row = next(labels) if len(piece.speech) else np.zeros(0, np.int16)
-            found = runs(row, silence=len(self.phones) - 1)
-            # A phone ends with its last frame, not where the next frame begins: a pause may have been cut out between them.
-            edges = np.stack([found[:, 1], found[:, 2] - 1], axis=1) * HOP_SECONDS
-            times = file_seconds(edges, piece.spans) + [0, HOP_SECONDS] + piece.start
-            yield [self.phones[phone] for phone in found[:, 0]], times
-
-
-def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Labeller]:
-    """Phones and labeller of a gan_train folder: the generator's best phone of each of its outputs.
-
-    One that was warm-started knows segments that an HMM has cut; that HMM cuts the new ones too.
-    """
-    tensors, about = read_tensors(folder / "generator.safetensors")
-    generator, silence = rebuilt(tensors, about), len(about["phones"]) - 1
-    cut = read_hmm(folder / "warm_start", front_end, name=about["cut"])[1] if about["cut"] else None
-
-    def inputs(encoded: Ragged) -> tuple[Ragged, Ragged]:
-        """What the generator hears, and the first frame of each of its outputs."""
-        if about["hears"] == "frames":
-            frames = front_end.frames(encoded)
-            return frames, output_starts(frames, about["stride"])
-        if cut:
-            return pool_runs(front_end.frames(encoded), cut(encoded))[:2]
-        done = front_end.segment(encoded)
-        return done.segments, done.starts
-
-    def labeller(encoded: Ragged) -> Ragged:
-        heard, starts = inputs(encoded)
-        (labels,) = label(generator, heard, silence=silence, batch_size=TOGETHER)
-        return Ragged.of([per_frame(*row) for row in zip(labels, starts, encoded.lengths, strict=True)], np.int16)
-
-    return about["phones"], labeller
-
-
-def read_hmm(folder: Path, front_end: FrontEnd, *, name: str = "hmm") -> tuple[list[str], Labeller]:
-    """Phones and labeller of a self_train folder: the Viterbi path over the acoustic units."""
-    tensors, about = read_tensors(folder / f"{name}.safetensors")
-    model, grammar = unpacked(tensors)
-
-    def labeller(encoded: Ragged) -> Ragged:
-        return decode(model, grammar, front_end.units(encoded), grammar_weight=about["grammar_weight"])
-
-    return about["phones"], labeller
-
-
-def recordings_of(files: list[str]) -> list[Recording]:
-    """The recordings that files and folders name.
-
-    Raises:
-        WavuError: nothing was given, one does not exist, or two would have one id.
-    """
-    if not files:
-        raise WavuError("no audio was given; write the files, or a folder of them, after the command")
-    found: dict[str, Recording] = {}
-    for path in map(Path, files):
-        if not path.exists():
-            raise WavuError(f"{path} does not exist; check the path")
-        for recording in find_audio(path) if path.is_dir() else [Recording(path.stem, path)]:
-            if recording.id in found:
-                raise WavuError(
-                    f"{found[recording.id].path} and {recording.path} would both have the id {recording.id}; transcribe them apart"
-                )
-            found[recording.id] = recording
-    return list(found.values())
-
-
-def heard(recordings: list[Recording], recogniser: Recogniser) -> Iterator[tuple[str, list[str], np.ndarray]]:
-    """Id, phones (R) and times in seconds (R, 2) of each file that can be used; the others are named on standard error."""
-    with track("transcribe", len(recordings), "files") as advance:
-        for recording, parts in groupby(_pieces(recordings, recogniser), key=itemgetter(0)):
-            results = [result for _, result in parts]
-            advance()
-            reasons = [result for result in results if isinstance(result, str)]
-            if reasons:
-                say(f"warning: {recording.path} is left out: {reasons[0]}")
-            else:
-                yield (
-                    recording.id,
-                    [phone for phones, _ in results for phone in phones],
-                    np.concatenate([times for _, times in results]),
-                )
-
-
-def _pieces(recordings: list[Recording], recogniser: Recogniser) -> Iterator[tuple[Recording, Heard | str]]:
-    """The recording that each piece is of, in order, and what was heard, or why the piece is of no use."""
-
-    def listen(part: tuple[Recording, Recording]) -> tuple[Recording, Piece | str]:
-        return part[0], recogniser.listen(part[1])
-
-    with ThreadPoolExecutor() as pool:
-        batches = _batches(recordings, max_seconds=recogniser.front_end.settings["max_seconds"])
-        for batch in one_ahead(batches, partial(pool.map, listen)):
-            done = recogniser.transcribe([piece for _, piece in batch if isinstance(piece, Piece)])
-            for recording, piece in batch:
-                yield recording, next(done) if isinstance(piece, Piece) else piece
-
-
-def _batches(recordings: list[Recording], *, max_seconds: float) -> Iterator[list[tuple[Recording, Recording]]]:
-    """Recordings and the parts of each, of about ``TOGETHER_SECONDS`` together."""
-    batch, seconds = [], 0.0
-    for recording in recordings:
-        for part in measured(recording, max_seconds=max_seconds):
-            batch.append((recording, part))
-            seconds += part.seconds
-            if seconds >= TOGETHER_SECONDS:
-                yield batch
-                batch, seconds = [], 0.0
-    if batch:
-        yield batch
+Put = Callable[[Transcription], object]
 
 
 def main_work(config: dict) -> None:
     """Transcribe the files; print or write what was heard."""
+    out = Path(config["out"]) if config["out"] else None
+    written_as = chosen_format(config["format"], out)
     recordings = recordings_of(config["files"])
+    alone = len(config["files"]) == 1 and recordings[0].path == Path(config["files"][0])
+    if alone and written_as == FORMATS["txt"]:
+        written_as = replace(written_as, write=lambda transcription: f"{transcription}\n")
+    check_out(out, written_as, len(recordings))
     recogniser = Recogniser.read(Path(config["model"]))
-    rows, times = [], []
-    for name, phones, spans in heard(recordings, recogniser):
-        rows.append({"id": name, "phones": " ".join(phones)})
-        times += [
-            {"id": name, "start": f"{start:.2f}", "end": f"{end:.2f}", "phone": phone}
-            for phone, (start, end) in zip(phones, spans.tolist(), strict=True)
-        ]
-        if not config["out"]:
-            if len(rows) == 1:
-                print("id\tphones")
-            print("\t".join(rows[-1].values()), flush=True)
-    if not rows:
+    if config["max_seconds"] is not None:
+        if not isinstance(config["max_seconds"], int | float) or config["max_seconds"] < LEAST_SECONDS:
+            raise WavuError(
+                f"max_seconds={config['max_seconds']} must be a number of seconds, {LEAST_SECONDS:g} or more, or null"
+            )
+        recogniser = replace(recogniser, max_seconds=float(config["max_seconds"]))
+    with ExitStack() as open_files:
+        puts = [open_files.enter_context(opened(out, written_as, words=recogniser.words is not None))]
+        if config["times"]:
+            layout = Format("", times, header=lambda words: "id\tstart\tend\tphone\n")
+            puts.append(open_files.enter_context(opened(Path(config["times"]), layout, words=False)))
+        summary = transcribe_all(recordings, recogniser, puts)
+    say(summary + (f" -> {out}" if out else ""))
+
+
+def chosen_format(name: str | None, out: Path | None) -> Format:
+    """The format that is named; where none is, the one that the ending of ``out`` tells, or else txt.
+
+    Raises:
+        WavuError: there is none of this name, or ``out`` ends like another.
+    """
+    if name is not None and name not in FORMATS:
+        raise WavuError(f"unknown format '{name}'; known: {', '.join(FORMATS)}")
+    told = next((key for key, kind in FORMATS.items() if out and out.suffix.lower() == kind.ending.lower()), None)
+    if name and told and name != told and not out.is_dir():
+        raise WavuError(f"out={out} ends like {told}, but format={name}; leave format away, or give out another ending")
+    return FORMATS[name or told or "txt"]
+
+
+def check_out(out: Path | None, written_as: Format, n_files: int) -> None:
+    """Refuse, before any work, a folder where a file is wanted, and a file where there is much to write.
+
+    Raises:
+        WavuError: it is so.
+    """
+    name = next(key for key, kind in FORMATS.items() if kind.ending == written_as.ending)
+    if written_as.one_each and n_files > 1:
+        if out is None and name != "json":
+            raise WavuError(f"format={name} holds one recording, and there are {n_files}; give a folder for them: out=FOLDER")
+        if out and (_names_a_file(out, written_as) or out.is_file()):
+            raise WavuError(f"out={out} is one file, and format={name} makes {n_files}; give a folder for them: out=FOLDER")
+    if out and out.is_dir() and not written_as.one_each:
+        raise WavuError(f"out={out} is a folder, and format={name} makes one file; give out={out / ('transcriptions.' + name)}")
+
+
+def _names_a_file(out: Path, written_as: Format) -> bool:
+    """Whether what is written goes into this very file, not below it."""
+    return not out.is_dir() and (not written_as.one_each or out.suffix.lower() == written_as.ending.lower())
+
+
+def recordings_of(files: list[str]) -> list[Recording]:
+    """The recordings that files, folders and the list on standard input name. A file on the list need not exist.
+
+    Raises:
+        WavuError: nothing was given, one that was typed does not exist, or two would have one id.
+    """
+    if not files:
+        raise WavuError("no audio was given; write the files, or a folder of them, after the command")
+    listed = [line.strip() for line in sys.stdin if line.strip()] if STANDARD_INPUT in files else []
+    typed = [name for name in files if name != STANDARD_INPUT]
+    if not typed and not listed:
+        raise WavuError("no path came on standard input; expected one per line, as find and ls print them")
+    for name in typed:
+        if not Path(name).exists():
+            raise WavuError(f"{name} does not exist; check the path")
+    found: dict[str, Recording] = {}  # by path: what is named twice is heard once
+    for path in map(Path, typed + listed):
+        for recording in find_audio(path) if path.is_dir() else [Recording(path.stem, path)]:
+            found.setdefault(os.path.abspath(recording.path), recording)
+    return _distinct(found)
+
+
+def _distinct(found: dict[str, Recording]) -> list[Recording]:
+    """Recordings by path; named by it, below the folder they share, where two would else have one name."""
+    if len({recording.id for recording in found.values()}) == len(found):
+        return list(found.values())
+    shared, named = os.path.commonpath(found), {}
+    for path, recording in found.items():
+        name = Path(path).relative_to(shared).with_suffix("").as_posix()
+        if name in named:
+            raise WavuError(f"{named[name].path} and {recording.path} would both have the id {name}; transcribe them apart")
+        named[name] = replace(recording, id=name)
+    return list(named.values())
+
+
+@contextmanager
+def opened(out: Path | None, written_as: Format, *, words: bool) -> Iterator[Put]:
+    """Where transcriptions go one by one: standard output, a file that appears when all are in it, or a folder with a file each."""
+    if out and _names_a_file(out, written_as):
+        with atomic(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(written_as.header(words))
+            yield lambda transcription: file.write(written_as.write(transcription))
+    elif out:
+        yield lambda transcription: write_text(out / f"{transcription.id}{written_as.ending}", written_as.write(transcription))
+    else:
+        header = [written_as.header(words)]  # not before the first that can be used
+        yield lambda transcription: _print((header.pop() if header else "") + written_as.write(transcription))
+
+
+def _print(text: str) -> None:
+    """To standard output, at once."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def transcribe_all(recordings: list[Recording], recogniser: Recogniser, puts: list[Put]) -> str:
+    """Hand each transcription on as it comes, name what is left out, and sum up in one line.
+
+    Raises:
+        WavuError: none of the files could be used.
+    """
+    began, spoken, phones, used = time.perf_counter(), 0.0, 0, 0
+    total = sum(duration(recording.path) for recording in recordings)
+    with track("transcribe", total, "s of audio") as advance:
+        for recording, result in recogniser.stream(recordings, advance):
+            if isinstance(result, str):
+                say(f"warning: {recording.path} is left out: {result}")
+                continue
+            for put in puts:
+                put(result)
+            used, spoken, phones = used + 1, spoken + result.seconds, phones + len(result.phones)
+    if not used:
         raise WavuError(f"none of the {len(recordings)} files could be used; the reasons stand above")
-    if config["out"]:
-        write_table(Path(config["out"]), rows, ("id", "phones"))
-    if config["times"]:
-        write_table(Path(config["times"]), times, ("id", "start", "end", "phone"))
-    say(f"{len(rows):,} of {len(recordings):,} files, {len(times):,} phones")
+    took = time.perf_counter() - began
+    left_out = f" ({len(recordings) - used:,} left out)" if used < len(recordings) else ""
+    return (
+        f"{used:,} of {len(recordings):,} files{left_out}, {phones:,} phones: {duration_words(spoken)} of audio "
+        f"in {took:.1f} s, {spoken / took:.0f} x real time"
+    )
 
 
 main = command("transcribe", main_work, __doc__, files=True)

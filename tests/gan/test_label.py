@@ -8,7 +8,7 @@ from tests.gan.crowd import frames_with_targets, players
 from tests.gan.toy import toy_speech
 from wavu.gan.generator import SegmentGenerator
 from wavu.gan.join import join
-from wavu.gan.label import label
+from wavu.gan.label import label, log_posteriors
 from wavu.gan.runs import collapsed
 from wavu.store import Ragged
 
@@ -40,3 +40,13 @@ def test_one_label_per_segment_even_with_the_extra_output() -> None:
     segments = Ragged.of([np.eye(9)[[0, 3, 4]], np.zeros((0, 9)), np.eye(9)[[2]]], np.float16)
     (labels,) = label(SegmentGenerator(kernel, dropout=0.0, extra_output=True), segments, silence=8, batch_size=2)
     assert [row.tolist() for row in labels] == [[0, 3, 4], [], [2]]
+
+
+@pytest.mark.parametrize("hears", ["segments", "frames"])
+def test_the_most_probable_symbol_is_the_label(hears: str) -> None:
+    inputs = {"segments": toy_speech(5, 0)[0], "frames": frames_with_targets(5, 0)[0]}[hears]
+    net = players([0], hears)[0].network
+    small, large = (log_posteriors(net, inputs, batch_size=size) for size in (2, 100))
+    (labels,) = label(net, inputs, silence=5, batch_size=3)
+    assert np.abs(small.flat - large.flat).max() < 1e-5 and np.exp(large.flat).sum(1) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(small.flat.argmax(1), labels.flat) and np.array_equal(small.offsets, labels.offsets)

@@ -1,5 +1,6 @@
 """The one reader of audio: any file libsndfile knows, any rate, any channels, as 16 kHz mono."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,20 +27,23 @@ def read_audio(path: Path | str, *, start: float = 0.0, end: float | None = None
     Raises:
         WavuError: the file is missing or cannot be decoded; the message is a reason, without the path.
     """
+    return np.concatenate([np.zeros(0, np.float32), *read_blocks(path, start=start, end=end)])
+
+
+def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = None) -> Iterator[np.ndarray]:
+    """What :func:`read_audio` decodes, about ``BLOCK_SECONDS`` at a time."""
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
             left = (file.frames if end is None else min(file.frames, round(end * rate))) - round(start * rate)
             if left <= 0:
-                return np.zeros(0, np.float32)
+                return
             file.seek(round(start * rate))
             resample = soxr.ResampleStream(rate, RATE_HZ, 1, dtype="float32")
-            parts = []
             while left > 0:
                 block = file.read(min(left, BLOCK_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
                 left = left - len(block) if len(block) else 0
-                parts.append(block if rate == RATE_HZ else resample.resample_chunk(block, last=left == 0))
-            return np.concatenate(parts)
+                yield block if rate == RATE_HZ else resample.resample_chunk(block, last=left == 0)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise WavuError(f"unreadable: {_reason(Path(path), error)}") from error
 

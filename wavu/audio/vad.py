@@ -47,7 +47,8 @@ def file_seconds(kept_seconds: np.ndarray, spans: np.ndarray) -> np.ndarray:
     """
     lengths = spans[:, 1] - spans[:, 0]
     begins = np.cumsum(lengths) - lengths
-    span = np.searchsorted(begins, kept_seconds, side="right") - 1
+    # A hair earlier: rounding must not put the beginning of a span at the end of the one before, on the far side of a pause.
+    span = np.searchsorted(begins - 1e-3, kept_seconds, side="right") - 1
     return spans[span, 0] + kept_seconds - begins[span]
 
 
