@@ -66,12 +66,13 @@ def test_the_judge_hears_what_the_decoder_says_under_the_weights(decoder: WordDe
     def judge(words: Ragged, phones: Ragged) -> float:
         heard.append([row.tolist() for row in words])
         assert [SPELLED.take(row).flat.tolist() for row in words] == [row.tolist() for row in phones]
-        return abs(len(words.flat) - 14)
+        return len(words.flat)
 
-    weights, _ = tune(decoder, scores, judge, grid={"word_score": [-9.0, 9.0]})
-    # With a prize on every word, taki becomes ta ki.
-    assert weights["word_score"] == 9.0
-    assert [0, 1, 3] in heard[-1] or [3, 0, 1] in heard[-1]
+    weights, tried = tune(decoder, scores, judge, grid={"word_score": [-9.0, 9.0]})
+    # Where every word costs, ta ki becomes taki; where it earns, taki becomes ta ki.
+    assert weights["word_score"] == -9.0
+    by_score = {row["word_score"]: said for row, said in zip(tried, heard, strict=True)}
+    assert by_score[-9.0][5] == [2] and by_score[9.0][2] == [0, 1, 3]
 
 
 def test_silence_cannot_be_tuned_on(decoder: WordDecoder) -> None:
