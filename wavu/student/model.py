@@ -138,15 +138,20 @@ class Student:
     @property
     def hop_seconds(self) -> float:
         """Seconds of audio per frame."""
-        if isinstance(self.extractor, SeamlessM4TFeatureExtractor):
-            return MEL_SECONDS * self.extractor.stride
-        return seconds(int(np.prod(self.model.config.conv_stride)))
+        if self.hears_waveforms:
+            return seconds(int(np.prod(self.model.config.conv_stride)))
+        return MEL_SECONDS * self.extractor.stride
+
+    @property
+    def hears_waveforms(self) -> bool:
+        """Whether its inputs are the samples themselves."""
+        return not isinstance(self.extractor, SeamlessM4TFeatureExtractor)
 
     def inputs(self, waveform: np.ndarray) -> np.ndarray:
         """What the network sees of a waveform (T,): rows (N, features) or, where it has convolutions of its own, samples (T,)."""
-        if isinstance(self.extractor, SeamlessM4TFeatureExtractor):
-            return mel.stacked(waveform, self.extractor)
-        return self.extractor(waveform, sampling_rate=RATE_HZ, return_tensors="np")[self.model.main_input_name][0]
+        if self.hears_waveforms:
+            return self.extractor(waveform, sampling_rate=RATE_HZ, return_tensors="np")[self.model.main_input_name][0]
+        return mel.stacked(waveform, self.extractor)
 
     def forward(self, inputs: Sequence[np.ndarray], model: nn.Module | None = None) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, N, P) of padded rows, and how many frames of each row are its own (B).

@@ -77,14 +77,16 @@ class Trainer:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that is needed to go on from here, to the same bits."""
-        weights = {f"model.{name}": tensor for name, tensor in self.student.model.state_dict().items()}
         moments = {
-            f"adam.{index}.{name}": tensor
+            f"adam.{index}.{name}": tensor.cpu().numpy()
             for index, slots in self.optimiser.state_dict()["state"].items()
             for name, tensor in slots.items()
         }
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in (weights | moments).items()}
-        return arrays | {"done": np.array(self.done)}
+        return self.weights() | moments | {"done": np.array(self.done)}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The part of ``state`` that :func:`restore_weights` takes; a copy."""
+        return {f"model.{name}": tensor.cpu().numpy().copy() for name, tensor in self.student.model.state_dict().items()}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Go on from a ``state``."""

@@ -1,0 +1,120 @@
+"""The last turn of self-training: learns from labels, judges without them, stops, and goes on where it was killed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.student.test_model import PHONES
+from tests.student.test_train import MASKS, SETTINGS, tones
+from wavu import fine_tune
+from wavu.audio.files import Recording
+from wavu.errors import WavuError
+from wavu.selection import Judge
+from wavu.store import Ragged, read_json
+from wavu.student.model import WEIGHTS, Student
+
+TRAINING = {name: value for name, value in SETTINGS.items() if name != "seed"}
+
+
+def settings(**training: object) -> dict:
+    return {
+        "kind": "small",
+        "surest": 0.9,
+        "network": {"stride": 3, "width": 32, "layers": 1, "heads": 2, "kernel": 5},
+        "regularisation": MASKS,
+        "training": TRAINING | training,
+        "validation": {"utterances": 5, "every": 10, "patience": 100},
+    }
+
+
+@pytest.fixture
+def lessons(tmp_path: Path) -> fine_tune.Lessons:
+    waves, labels = tones(40, seed=1)
+    for number, wave in enumerate(waves):
+        soundfile.write(tmp_path / f"{number}.wav", wave, 16_000)
+    recordings = [
+        Recording(str(number), tmp_path / f"{number}.wav", 0.0, len(wave) / 16_000) for number, wave in enumerate(waves)
+    ]
+    return fine_tune.Lessons(recordings, labels, np.linspace(0, 1, 40))
+
+
+def judge(labels: Ragged) -> Judge:
+    """Knows how often each phone is said."""
+    share = np.log10((np.bincount(labels.flat, minlength=len(PHONES)) + 1) / (len(labels.flat) + len(PHONES)))
+    return Judge.of(
+        labels, phones=len(PHONES) + 1, log10_probability=lambda lines: np.array([share[row].sum() - 1 for row in lines]),
+        sample=50, seed=0, phones_per_second=None, weights={"weighted_lm_perplexity": 1.0, "jsd2": 1.0},
+    )  # fmt: skip
+
+
+def run(lessons: fine_tune.Lessons, folder: Path, **training: object) -> dict:
+    return fine_tune.fine_tune(
+        lessons, folder, phones=PHONES, encoder=None, judge=judge(lessons.labels), settings=settings(**training), seed=0
+    )
+
+
+def test_a_student_is_left_that_says_what_it_was_taught(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
+    scores = run(lessons, tmp_path / "student", updates=150)
+    assert scores["disagreement"] < 0.3  # by chance about 0.8
+    student, about = Student.read(tmp_path / "student"), read_json(tmp_path / "student" / "about.json")
+    assert student.phones == PHONES and about["learned"] == round(0.9 * 36) and about["updates"] == 150
+    assert about["scores"]["disagreement"] == scores["disagreement"]
+    assert not (tmp_path / "student" / "checkpoint.safetensors").exists()
+
+
+def test_killed_it_goes_on_to_the_same_weights(
+    lessons: fine_tune.Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(lessons, tmp_path / "whole", updates=30)
+    written = fine_tune.write_tensors
+
+    def killed(path: Path, *what: object) -> None:
+        written(path, *what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fine_tune, "write_tensors", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(lessons, tmp_path / "cut", updates=30)
+    monkeypatch.undo()
+    assert (tmp_path / "cut" / "checkpoint.safetensors").exists() and not (tmp_path / "cut" / WEIGHTS).exists()
+    run(lessons, tmp_path / "cut", updates=30)
+    assert (tmp_path / "cut" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+
+
+def test_stops_when_nothing_gets_better_and_keeps_the_best(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
+    class Falling:
+        """A judge whose score is best at the second validation."""
+
+        rows = iter([5.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+
+        def score(self, lines: Ragged, **measured: float) -> dict:
+            return {"score": next(self.rows), **measured}
+
+        def suspect(self, scores: dict) -> None:
+            return None
+
+    chosen = settings(updates=100)
+    chosen["validation"] |= {"patience": 3}
+    fine_tune.fine_tune(lessons, tmp_path / "stopped", phones=PHONES, encoder=None, judge=Falling(), settings=chosen, seed=0)
+    assert read_json(tmp_path / "stopped" / "about.json")["updates"] == 50
+    chosen["validation"] |= {"patience": 100, "every": 20}
+    Falling.rows = iter([1.0, *range(2, 9)])
+    fine_tune.fine_tune(lessons, tmp_path / "long", phones=PHONES, encoder=None, judge=Falling(), settings=chosen, seed=0)
+    assert (tmp_path / "long" / WEIGHTS).read_bytes() == (tmp_path / "stopped" / WEIGHTS).read_bytes()
+
+
+def test_learns_from_the_surest_and_never_from_those_it_is_judged_on(lessons: fine_tune.Lessons) -> None:
+    learned, judged = lessons.split(surest=0.5, held=5, seed=3)
+    assert len(judged) == 4 and len(learned) == 18 and not set(learned) & set(judged)  # a tenth of 40 at most
+    others = sorted(set(range(40)) - set(learned) - set(judged))
+    assert lessons.confidence[learned].min() > lessons.confidence[others].max()
+
+
+def test_utterances_without_labels_teach_nothing() -> None:
+    rows = Ragged.of([np.array([], int), np.array([1, 2]), np.array([], int), np.array([0])], np.int16)
+    learned, judged = fine_tune.Lessons([], rows, np.ones(4)).split(surest=1.0, held=100, seed=0)
+    assert sorted([*learned, *judged]) == [1, 3]
+    with pytest.raises(WavuError, match="nothing to learn from"):
+        fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3)).split(surest=1.0, held=1, seed=0)

@@ -1,0 +1,163 @@
+"""Pseudo-labels and recordings in, a CTC student out: the last turn of self-training (Baevski et al. 2021, section 3.5).
+
+The student hears whole recordings, pauses included, as it will where wavu is not installed. It is judged without labels on
+utterances it does not learn from, and stops when it no longer gets better. Killed, it goes on from the last validation.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio.files import Recording
+from wavu.audio.read import read_audio
+from wavu.errors import WavuError
+from wavu.progress import say, track
+from wavu.selection import Judge, disagreement
+from wavu.store import Ragged, read_tensors, write_json, write_tensors
+from wavu.student import ctc
+from wavu.student.model import Student, batches
+from wavu.student.train import Trainer, restore_weights
+
+JUDGED_SECONDS = 200.0  # of audio heard at a time when nothing is learned; changes no result
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What there is to learn from, of U utterances. labels: phones of each, no silence. confidence (U): in its labels, 0 to 1."""
+
+    recordings: Sequence[Recording]
+    labels: Ragged
+    confidence: np.ndarray
+
+    def split(self, *, surest: float, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Utterances to learn from, the share ``surest`` of the others, and about ``held`` to be judged on (a tenth of few)."""
+        usable = np.flatnonzero(self.labels.lengths > 0)
+        if len(usable) < 2:
+            raise WavuError("fewer than two utterances have any phone; there is nothing to learn from")
+        drawn = np.random.default_rng(seed).permutation(usable)
+        judged, rest = np.split(drawn, [max(1, min(held, len(usable) // 10))])
+        order = rest[np.argsort(-self.confidence[rest], kind="stable")]
+        return np.sort(order[: max(1, round(surest * len(order)))]), np.sort(judged)
+
+
+def fine_tune(
+    lessons: Lessons, folder: Path, *, phones: list[str], encoder: str | None, judge: Judge, settings: dict, seed: int
+) -> dict:
+    """Train a student, write it to ``folder``, and return its label-free scores over all utterances.
+
+    phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
+    settings: a ``configs/student/*.yaml``.
+    """
+    student = _new_student(phones, encoder, settings, seed)
+    learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
+    inputs = _inputs(student, lessons.recordings)
+    seconds = np.array([recording.seconds for recording in lessons.recordings])
+    exam = _Exam(student, inputs, seconds, lessons.labels, judge)
+    trainer = Trainer(
+        student, inputs=lambda place: inputs(learned[place]), seconds=seconds[learned], targets=lessons.labels.take(learned),
+        seed=seed, **settings["training"],
+    )  # fmt: skip
+    best = _train(trainer, lambda: exam.score(judged), folder / "checkpoint.safetensors", **settings["validation"])
+    restore_weights(student, best)
+    student.model.eval()
+    scores = exam.score(np.arange(len(seconds)))
+    about = {"learned": len(learned), "updates": trainer.done, "longest_seconds": float(seconds[learned].max())}
+    about |= {
+        "network": _described(student, encoder),
+        "scores": {name: value for name, value in scores.items() if name != "suspected_failed"},
+    }
+    write_json(folder / "about.json", about | {"suspected_failed": scores["suspected_failed"]})
+    student.write(folder)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class _Exam:
+    """Judges what the student says, without labels of people."""
+
+    student: Student
+    inputs: Callable[[int], np.ndarray]
+    seconds: np.ndarray
+    labels: Ragged
+    judge: Judge
+
+    def score(self, rows: np.ndarray) -> dict:
+        said: list[np.ndarray] = [np.zeros(0, np.int16)] * len(rows)
+        for group in batches(self.seconds[rows].tolist(), JUDGED_SECONDS, equal=False):
+            for place, scores in zip(
+                group, self.student.score_inputs([self.inputs(rows[place]) for place in group]), strict=True
+            ):
+                said[place] = ctc.greedy(scores)[:, 0].astype(np.int16)
+        lines = Ragged.of(said, np.int16)
+        measured = {"disagreement": disagreement(lines, self.labels.take(rows))}
+        scores = self.judge.score(lines, seconds=float(self.seconds[rows].sum()), **measured)
+        return scores | {"suspected_failed": self.judge.suspect(scores)}
+
+
+def _new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
+    """Its new weights are drawn from the seed."""
+    import torch
+
+    torch.manual_seed(seed)
+    if encoder is None:
+        return Student.small(phones, **settings["network"], regularisation=settings["regularisation"])
+    return Student.pretrained(phones, encoder=encoder, regularisation=settings["regularisation"])
+
+
+def _inputs(student: Student, recordings: Sequence[Recording]) -> Callable[[int], np.ndarray]:
+    """What the student sees of an utterance: mel energies are kept (70 MB an hour), waveforms read when they are wanted."""
+
+    def read(place: int) -> np.ndarray:
+        recording = recordings[place]
+        return student.inputs(read_audio(recording.path, start=recording.start, end=recording.end))
+
+    if student.hears_waveforms:
+        return read
+    with ThreadPoolExecutor() as pool, track("listen", len(recordings), "utterances") as advance:
+        kept = []
+        for row in pool.map(read, range(len(recordings))):
+            kept.append(row.astype(np.float16))
+            advance()
+    return lambda place: kept[place].astype(np.float32)
+
+
+def _train(
+    trainer: Trainer, score: Callable[[], dict], checkpoint: Path, *, every: int, patience: int, utterances: int
+) -> dict[str, np.ndarray]:
+    """Train to the end, or until ``patience`` validations in a row bring nothing better; the weights of the best one."""
+    best: dict[str, np.ndarray] = {}
+    rows: list[dict] = []
+    if checkpoint.exists():
+        arrays, about = read_tensors(checkpoint)
+        best = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
+        trainer.restore({name: array for name, array in arrays.items() if not name.startswith("best.")})
+        rows = about["rows"]
+        say(f"student: going on after {trainer.done:,} updates")
+    losses: list[float] = []
+    with track("student", trainer.updates, "updates") as advance:
+        advance(trainer.done)
+        for loss in trainer.run():
+            losses.append(loss)
+            if trainer.done % every == 0 or trainer.done == trainer.updates:
+                rows.append({"update": trainer.done, "loss": float(np.mean(losses[-every:])), **score()})
+                if min(rows, key=lambda row: row["score"]) is rows[-1]:
+                    best = trainer.weights()
+                write_tensors(
+                    checkpoint, trainer.state() | {f"best.{name}": array for name, array in best.items()}, {"rows": rows}
+                )
+                since = len(rows) - 1 - min(range(len(rows)), key=lambda place: rows[place]["score"])
+                if since >= patience:
+                    break
+            note = f", score {rows[-1]['score']:.3f}" if rows else ""
+            advance(note=f"loss {loss:.3f} per phone{note}")
+    return best
+
+
+def _described(student: Student, encoder: str | None) -> str:
+    millions = sum(weight.numel() for weight in student.model.parameters()) / 1e6
+    kind = "a small conformer, from random weights" if encoder is None else f"{encoder}, fine-tuned"
+    return f"{kind} ({millions:.1f} million weights)"
