@@ -134,6 +134,8 @@ def test_the_best_sentence_is_that_of_brute_force(seed: int, kind: str, order: i
     assert [each.score for each in found] == pytest.approx(possible[:4], abs=2e-3)
     for each in found:
         assert each.score == pytest.approx(truth[each.words], abs=2e-3)
+        alone = decoder.hypothesis(scores, each.words)
+        assert (alone.acoustic, alone.lm, alone.score) == pytest.approx((each.acoustic, each.lm, each.score), abs=2e-3)
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_words_have_times_and_confidence(decoder: WordDecoder) -> None:
 def test_nothing_said_is_no_words(decoder: WordDecoder) -> None:
     assert decoder.decode(heard("0000", 6)) == []
     assert decoder.decode(np.zeros((0, 6))) == [] and decoder.nbest(np.zeros((0, 6)), 3) == []
-    assert decoder.align(heard("11", 6), (0,)) == []
+    assert decoder.align(heard("11", 6), (0,)) == [] and decoder.hypothesis(heard("11", 6), (0,)) is None
 
 
 def test_where_the_beam_loses_everything_it_is_widened(decoder: WordDecoder) -> None:

@@ -138,7 +138,7 @@ class WordDecoder:
         found = self._search(self._graph, laid_out)
         if found is None:
             return []
-        labels, words, paid = found
+        labels, words, paid, _ = found
         gap = self._lm_cost([words])[0] - paid - len(words) * self.word_score / self.lm_weight
         if gap > ROUNDING * (2 + len(words)):
             best = self._ranked(laid_out, 1, gap)[0].words
@@ -154,6 +154,16 @@ class WordDecoder:
         """Where words (rows of the lexicon) were said in scores (N, P), if they and nothing else were."""
         found = self._search(self._line(words), self._laid_out(scores))
         return [] if found is None else self._timed(words, found[0], scores)
+
+    def hypothesis(self, scores: np.ndarray, words: tuple[int, ...]) -> Hypothesis | None:
+        """What words (rows of the lexicon) are worth as the sentence of scores (N, P); None where they do not fit in."""
+        found = self._search(self._line(words), self._laid_out(scores))
+        return None if found is None else self._hypotheses([words], [found[3]])[0]
+
+    def columns(self, scores: np.ndarray) -> np.ndarray:
+        """The column of scores (N, P) that the best path in the graph passes in each frame (N); none where no path is this short."""
+        found = self._search(self._graph, self._laid_out(scores))
+        return np.zeros(0, np.int64) if found is None else (np.array(found[0]) - 1) % self.topology.n_columns
 
     def phones(self, words: list[Word] | tuple[int, ...]) -> np.ndarray:
         """Phone ids of words, joined."""
@@ -174,8 +184,8 @@ class WordDecoder:
             columns[:, self.topology.silence * self.topology.n_states] += self.silence_score
         return (columns / self.lm_weight).astype(np.float32)
 
-    def _search(self, fst: kaldifst.StdConstFst, laid_out: np.ndarray) -> tuple[list[int], tuple[int, ...], float] | None:
-        """Labels of the best path (N), its words, and the cost within the graph; None where no path is this short."""
+    def _search(self, fst: kaldifst.StdConstFst, laid_out: np.ndarray) -> tuple[list[int], tuple[int, ...], float, float] | None:
+        """Labels of the best path (N), its words, and its cost in graph and scores; None where no path is this short."""
         if len(laid_out) < self.topology.n_states:
             return None
         for widening in range(WIDENINGS):
@@ -184,14 +194,15 @@ class WordDecoder:
             decoder.decode(DecodableCtc(laid_out))
             if decoder.reached_final():
                 _, labels, words, weight = kaldifst.get_linear_symbol_sequence(decoder.get_best_path()[1])
-                return labels, tuple(word - 1 for word in words), weight.value1
+                return labels, tuple(word - 1 for word in words), weight.value1, weight.value2
         return None
 
     def _ranked(self, laid_out: np.ndarray, n: int, width: float) -> list[Hypothesis]:
         """The n best sentences. A lattice holds those that cost up to ``width`` more than the best, perhaps too little."""
         while True:
             found = list(sentences(self._lattice(laid_out, width), MOST_SENTENCES))
-            hypotheses = sorted(self._hypotheses(found), key=lambda each: -each.score)
+            said = [tuple(label - 1 for label in labels) for labels, _, _ in found]
+            hypotheses = sorted(self._hypotheses(said, [heard for _, _, heard in found]), key=lambda each: -each.score)
             full, (_, least, _), (_, most, _) = len(found) == MOST_SENTENCES, found[0], found[-1]
             # Sentences that are not in the lattice cost this much at least.
             bound = -self.lm_weight * (most if full else least + width)
@@ -199,12 +210,11 @@ class WordDecoder:
                 return hypotheses[:n]
             width = min(2 * width, self.beam)
 
-    def _hypotheses(self, found: list[tuple[tuple[int, ...], float, float]]) -> list[Hypothesis]:
-        """Sentences of a lattice with what the n-gram really says about them."""
-        rows = [tuple(label - 1 for label in labels) for labels, _, _ in found]
+    def _hypotheses(self, sentences: list[tuple[int, ...]], heard: list[float]) -> list[Hypothesis]:
+        """Sentences with what the n-gram really says about them. heard: the costs of their paths through the scores."""
         hypotheses = []
-        for words, (_, _, heard), lm_cost in zip(rows, found, self._lm_cost(rows), strict=True):
-            acoustic, lm = -self.lm_weight * heard, -float(lm_cost)
+        for words, cost, lm_cost in zip(sentences, heard, self._lm_cost(sentences), strict=True):
+            acoustic, lm = -self.lm_weight * cost, -float(lm_cost)
             score = acoustic + self.lm_weight * lm + self.word_score * len(words)
             hypotheses.append(Hypothesis(words, acoustic, lm, score))
         return hypotheses
