@@ -213,3 +213,12 @@ def test_wrong_scores_are_refused(decoder: WordDecoder, scores: np.ndarray, mess
 def test_weights_out_of_range_are_refused(decoder: WordDecoder, wrong: dict) -> None:
     with pytest.raises(WavuError, match="must be above 0"):
         decoder.reweighted(**WEIGHTS | wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"beam": 0.0}, {"max_active": 20}])
+def test_a_search_that_cannot_search_is_refused(decoder: WordDecoder, tmp_path: Path, wrong: dict) -> None:
+    with pytest.raises(WavuError, match="must be above 0 and max_active=.* above 20"):
+        WordDecoder(
+            decoder.words, decoder.pronunciations, tmp_path / "words.arpa", decoder.topology, **WEIGHTS, **WIDE | wrong,
+            cache=tmp_path,
+        )  # fmt: skip

@@ -33,9 +33,9 @@ LN10 = float(np.log(10))
 WORST = -1e4  # stands for minus infinity: sums of it stay numbers
 ROUNDING = 1e-4  # nats per word by which its price in the graph may differ from the n-gram's, for states merged and floats
 MOST_SENTENCES = 4096  # looked at in one lattice
-NARROW = 2.0  # nats behind the best, where the search for an n-best list begins
+NARROW = 6.0  # nats behind the best, where the search for an n-best list begins
 WIDENINGS = 12  # of the beam, each by four, until something ends well
-NO_LIMIT = 2**31 - 1
+LEAST_ACTIVE, NO_LIMIT = 20, 2**31 - 1  # states: so many are followed however far behind
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ class WordDecoder:
             WavuError: the lexicon is empty or has phones that the topology has not; the n-gram cannot be read; weights out
                 of range.
         """
+        if not (beam > 0 and max_active > LEAST_ACTIVE):
+            raise WavuError(f"beam={beam} must be above 0 and max_active={max_active} above {LEAST_ACTIVE}")
         self.words, self.pronunciations, self.topology = words, pronunciations, topology
         self.beam, self.max_active = beam, max_active
         self._plain = graph.graph(words, pronunciations, arpa, topology, cache=cache)
@@ -190,7 +192,7 @@ class WordDecoder:
             return None
         for widening in range(WIDENINGS):
             limit = NO_LIMIT if widening else self.max_active
-            decoder = FasterDecoder(fst, FasterDecoderOptions(beam=self.beam * 4**widening, max_active=limit))
+            decoder = FasterDecoder(fst, FasterDecoderOptions(self.beam * 4**widening, limit, LEAST_ACTIVE))
             decoder.decode(DecodableCtc(laid_out))
             if decoder.reached_final():
                 _, labels, words, weight = kaldifst.get_linear_symbol_sequence(decoder.get_best_path()[1])
