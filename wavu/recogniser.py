@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 import numpy as np
 import torch
 
+from wavu.acoustic.model import AcousticModel
 from wavu.audio.cut import Part, parts
 from wavu.audio.files import Recording
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.audio.read import defect, read_blocks
 from wavu.audio.vad import file_seconds
-from wavu.decipher.hmm import decode, unpacked
+from wavu.decipher.hmm import best_states, grammar_of, said, unpacked
 from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
@@ -47,11 +48,14 @@ class Heard:
     """What an engine makes of N frames. labels (N): the symbol of each; likely (N, V): natural log likelihood of each symbol.
 
     scores (N, P): what a word decoder reads; None where there is no way from the engine to words.
+    phones (R, 3): phone, first frame and the frame after the last, where the engine knows of phones that follow themselves;
+    None where each run of a label is one.
     """
 
     labels: np.ndarray
     likely: np.ndarray
     scores: np.ndarray | None = None
+    phones: np.ndarray | None = None
 
 
 class Engine(Protocol):
@@ -237,7 +241,7 @@ class Recogniser:
 
     def _said(self, empty: Transcription, piece: Piece, heard: Heard) -> Transcription:
         """An empty transcription, filled with phones and words."""
-        found = runs(heard.labels, silence=self.engine.silence)
+        found = runs(heard.labels, silence=self.engine.silence) if heard.phones is None else heard.phones
         sure = confidence(heard.likely, found)
         phones = self._placed(piece, [self.engine.symbols[phone] for phone in found[:, 0]], found[:, 1:], sure)
         if self.words is None:
@@ -315,17 +319,22 @@ def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Callab
 
 
 def read_hmm(folder: Path, front_end: FrontEnd, *, name: str = "hmm") -> tuple[list[str], Callable[[Ragged], Iterator[Heard]]]:
-    """Phones and ears of a self_train folder: the Viterbi path over the acoustic units."""
+    """Phones and ears of a self_train folder: the Viterbi path over units, or over gaussians of frames."""
     tensors, about = read_tensors(folder / f"{name}.safetensors")
-    model, grammar = unpacked(tensors)
-    V, n, K = model.emission.shape[-3:]
-    log_likelihood = torch.log(model.emission.clamp(min=1e-30)).reshape(V * n, K).T.numpy()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    of_units = "emission" in tensors
+    model = unpacked(tensors)[0].to(device) if of_units else AcousticModel.unpacked(tensors, device)
+    grammar, (V, n) = grammar_of(tensors), model.stay.shape
+    # The decipherment of a warm start knows no bonus.
+    weights = {"grammar_weight": about["grammar_weight"], "phone_bonus": about.get("phone_bonus", 0.0)}
 
     def hear(encoded: Ragged) -> Iterator[Heard]:
-        units = front_end.units(encoded)
-        for labels, row in zip(decode(model, grammar, units, grammar_weight=about["grammar_weight"]), units, strict=True):
-            scores = log_likelihood[row]
-            yield Heard(labels, np.logaddexp.reduce(scores.reshape(-1, V, n), axis=2), scores)
+        seen = front_end.units(encoded) if of_units else front_end.frames(encoded)
+        states = best_states(model, grammar, seen, **weights)
+        scores = Ragged(model.log_likelihood(seen).cpu().numpy(), seen.offsets)
+        for path, row in zip(states, scores, strict=True):
+            phones = said(path, n_states=n, silence=V - 1)
+            yield Heard(path // n, np.logaddexp.reduce(row.reshape(-1, V, n), axis=2), row, phones)
 
     return about["phones"], hear
 

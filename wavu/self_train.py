@@ -1,33 +1,84 @@
-"""A generator's labels in, a phone recogniser out: a hidden Markov model learns from them and corrects them.
+"""A generator's labels in, a recogniser out: hidden Markov models learn from them, correct them, and learn again from that.
 
     python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm
+    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm voters=5 search=phones
 
-The folder it leaves is what wavu.transcribe takes as model=. No Kaldi is needed; the CTC student of wav2vec-U is not there yet.
+First phones sound like units, then like gaussians of linear discriminants. After each turn all speech is decoded, as words of
+the text in an order that the text has; the next turn learns from what was found, as long as speech nobody has learned from is
+explained better by it. The folder is what wavu.transcribe takes as model=. No Kaldi is needed.
 """
 
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, parts, stays
+from wavu.acoustic.transform import unchanged
 from wavu.audio.frontend import FrontEnd
+from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decipher import hmm
 from wavu.decode.greedy import per_frame
+from wavu.decode.topology import Topology
+from wavu.decode.tuning import tune
+from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
-from wavu.gan.runs import spoken
+from wavu.gan.generator import rebuilt
+from wavu.gan.label import label
 from wavu.progress import say, track
-from wavu.selection import Judge
-from wavu.store import Ragged, Speech, Stage, Text, fingerprint, finished, read_tensors, write_json, write_tensors
+from wavu.selection import Judge, disagreement, perplexity, tuning_score
+from wavu.store import (
+    Ragged,
+    Speech,
+    Stage,
+    Text,
+    fingerprint,
+    finished,
+    read_table,
+    read_tensors,
+    write_array,
+    write_json,
+    write_tensors,
+)  # fmt: skip
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
 
+LABEL_BATCH = 256  # utterances labelled at a time by a generator; changes no result
+
 
 def main_work(config: dict) -> None:
-    """Train the HMM on the generator's labels, decode all utterances, and say how far it can be trusted."""
-    if config["student"] != "hmm":
-        raise WavuError(f"student={config['student']} is not there yet; wavu.self_train trains an HMM (student=hmm)")
+    """Train the HMMs on the generator's labels, decode all utterances, and say how far the result can be trusted."""
     folders = {name: Path(config[name]) for name in ("gan", "audio", "text")}
+    inputs = _check(config, folders)
+    stage = Stage(config, command="self_train", inputs=inputs)
+    if stage.done():
+        say(f"{stage.out_dir} is complete")
+        return
+    speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
+    labels, silence = _generator_labels(folders["gan"], speech, config["voters"])
+    with stage.run() as counts:
+        task = _task(speech, text, folders["text"], labels, silence, config)
+        turns, weights = _train(task, config, stage.out_dir)
+        kept = max(turns, key=lambda turn: turn.evidence)
+        weights["phones"] = _tune_phones(kept, task, config["tuning"])
+        FrontEnd.read(folders["audio"] / "frontend").write(stage.out_dir / "frontend")
+        _write(kept, task, weights, silence, stage.out_dir)
+        counts |= _counts(turns, kept, task, weights)
+    _report(counts, stage.out_dir)
+
+
+def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
+    """Refuse what cannot work before anything is written; fingerprints of what is read."""
+    if config["search"] not in ("words", "phones"):
+        raise WavuError(f"unknown search '{config['search']}'; known: words, phones")
+    if config["voters"] < 1:
+        raise WavuError(f"voters={config['voters']} leaves no labels to learn from; give 1 or more")
     made_by = {"gan": "gan_train", "audio": "prepare_audio", "text": "prepare_text"}
     records = {name: finished(folder, made_by[name]) for name, folder in folders.items()}
     inputs = {name: fingerprint(record) for name, record in records.items()}
@@ -36,63 +87,290 @@ def main_work(config: dict) -> None:
             raise WavuError(
                 f"{folders['gan']} was not trained on {folders[name]} as it is now; give the {name}= that gan_train was given"
             )
-    stage = Stage(config, command="self_train", inputs=inputs)
-    if stage.done():
-        say(f"{stage.out_dir} is complete")
-        return
-    speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
-    labels, silence = _generator_labels(folders["gan"], speech)
-    settings = dict(config["hmm"])
-    weight = settings.pop("grammar_weight")
-    with stage.run() as counts:
-        noise, between = np.random.default_rng(config["seed"]), silence["probability"]
-        lines = with_silence(text, generator=noise, probability=between, surround=False)
-        model, grammar, log_likelihood = _train(labels, lines, speech, len(text.phones), **settings)
-        decoded = hmm.decode(model, grammar, speech.units, grammar_weight=weight)
-        decoded.write(stage.out_dir, "labels")
-        FrontEnd.read(folders["audio"] / "frontend").write(stage.out_dir / "frontend")
-        about = {"phones": text.phones, "grammar_weight": weight}
-        write_json(stage.out_dir / "hmm.json", about | {"order": settings["order"], "states": settings["states"]})
-        write_tensors(stage.out_dir / "hmm.safetensors", hmm.packed(model, grammar), about)
-        counts |= {"utterances": len(decoded), "log_likelihood": round(log_likelihood, 4)}
-        counts |= _judge(decoded, text, folders["text"], config["selection"], config["seed"])
-        counts["labels_changed"] = round(float((decoded.flat != labels.flat).mean()), 4)
-    _report(counts, stage.out_dir)
+    return inputs
 
 
-def _generator_labels(gan: Path, speech: Speech) -> tuple[Ragged, dict]:
-    """The generator's phone of each frame, and where it took silences to be."""
+# Labels of generators
+
+
+def _generator_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, dict]:
+    """The phone of each frame, by the chosen generator or a majority of the best, and where they took silences to be."""
     about = read_tensors(gan / "generator.safetensors")[1]
-    rows = zip(Ragged.read(gan, "labels"), Ragged.read(gan, "starts"), speech.frames.lengths, strict=True)
+    labels = Ragged.read(gan, "labels")
+    if voters > 1:
+        labels = _majority(labels, _members_labels(gan, speech, voters - 1, about), len(about["phones"]))
+    rows = zip(labels, Ragged.read(gan, "starts"), speech.frames.lengths, strict=True)
     return Ragged.of([per_frame(*row) for row in rows], np.int16), about["silence"]
 
 
-def _train(
-    labels: Ragged, lines: Ragged, speech: Speech, n_phones: int, *, order: int, states: int, iterations: int, smoothing: float
-) -> tuple[hmm.Model, hmm.Grammar, float]:
-    """The HMM that the labels speak for, improved by Baum-Welch; its grammar; log likelihood per frame."""
-    grammar = hmm.grammar(hmm.with_optional_silence(lines, n_phones - 1), n_phones, order=order)
-    first = hmm.model_of(labels, speech.units, n_phones=n_phones, n_units=speech.n_units, n_states=states, smoothing=smoothing)
-    with track("self_train", iterations, "iterations") as advance:
-        model, log_likelihood = hmm.train(
-            first, grammar, speech.units, iterations=iterations, smoothing=smoothing,
-            report=lambda value: advance(note=f"log likelihood {value:.4f} per frame"),
-        )  # fmt: skip
-    return model, grammar, log_likelihood
+def _members_labels(gan: Path, speech: Speech, count: int, chosen: dict) -> list[Ragged]:
+    """Labels of the segments by the best members beside the chosen one, judged by their last row of scores."""
+    tensors, about = read_tensors(gan / "members.safetensors")
+    last = {int(row["member"]): float(row["score"]) for row in read_table(gan / "scores.tsv", ["member", "score"])}
+    places = {member["number"]: place for place, member in enumerate(about["members"])}
+    others = sorted((last[number], place) for number, place in places.items() if number != chosen["member"])
+    if len(others) < count:
+        raise WavuError(f"{gan} has {1 + len(others)} members, too few for voters={count + 1}; give fewer voters, or train more")
+    best = [place for _, place in others[:count]]
+    inputs = speech.frames if about["hears"] == "frames" else speech.segments
+    if about["cut"]:
+        inputs, _, _ = pool_runs(
+            speech.frames, Ragged.read(gan / "warm_start", {"hmm": "labels"}.get(about["cut"], about["cut"]))
+        )
+    network = rebuilt({name: value[best] for name, value in tensors.items()}, about)
+    return label(network, inputs, silence=len(about["phones"]) - 1, batch_size=LABEL_BATCH)
 
 
-def _judge(labels: Ragged, text: Text, folder: Path, weights: dict, seed: int) -> dict:
-    """Label-free scores of what was decoded."""
-    arpa, said = read_arpa(folder / "phones.arpa"), spoken(labels, len(text.phones) - 1)
+def _majority(chosen: Ragged, others: list[Ragged], n_phones: int) -> Ragged:
+    """The label that most give each segment; of equals, the one chosen."""
+    votes = np.zeros((len(chosen.flat), n_phones), np.float32)
+    segment = np.arange(len(chosen.flat))
+    for weight, labels in ((1.5, chosen), *((1.0, each) for each in others)):
+        votes[segment, labels.flat] += weight
+    return Ragged(votes.argmax(1).astype(np.int16), chosen.offsets)
+
+
+# Turns
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all turns share.
+
+    labels: the phone of each frame to begin with. grammar: of phones and silences, for the search; pairs: a bigram of them,
+    for the evidence. judge: of phones without silence. shape: V and n. written: the folder of prepare_text.
+    """
+
+    speech: Speech
+    text: Text
+    written: Path
+    labels: Ragged
+    grammar: hmm.Grammar
+    pairs: hmm.Grammar
+    judge: Judge
+    shape: tuple[int, int]
+    device: torch.device
+
+    def said(self, states: Ragged) -> Ragged:
+        """The phones of paths, without silence."""
+        phones = Ragged(states.flat // self.shape[1], states.offsets).keep(hmm.begins(states, self.shape[1]))
+        return phones.keep(phones.flat != self.shape[0] - 1)
+
+    def some(self, count: int) -> np.ndarray:
+        """Rows of about ``count`` utterances, spread over all."""
+        return np.arange(0, len(self.speech.ids), max(1, len(self.speech.ids) // count))
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A model, what it heard and the sub-states (N) it found. evidence: natural log likelihood per frame, see ``_evidence``."""
+
+    name: str
+    model: hmm.Sounds
+    heard: Ragged
+    states: Ragged
+    evidence: float
+
+
+def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict) -> Task:
+    noise, V = np.random.default_rng(config["seed"]), len(text.phones)
+    lines = with_silence(text, generator=noise, probability=silence["probability"], surround=False)
+    both = hmm.with_optional_silence(lines, V - 1)
+    arpa = read_arpa(written / "phones.arpa")
     judge = Judge.of(
-        phones_of(text), phones=len(text.phones), log10_probability=lambda lines: arpa.score(lines, text.phones),
-        sample=len(said.flat), seed=seed, phones_per_second=None, weights=weights,
+        phones_of(text), phones=V, log10_probability=lambda said: arpa.score(said, text.phones),
+        sample=int(speech.segments.lengths.sum()), seed=config["seed"], phones_per_second=None, weights=config["selection"],
     )  # fmt: skip
-    scores = judge.score(said, seconds=len(labels.flat) * HOP_SECONDS)
-    return {name: round(value, 4) for name, value in scores.items()} | {"suspected_failed": judge.suspect(scores)}
+    return Task(
+        speech, text, written, labels, hmm.grammar(both, V, order=config["hmm"]["order"]), hmm.grammar(both, V, order=2),
+        judge, (V, config["hmm"]["states"]), torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+    )  # fmt: skip
+
+
+def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
+    """All turns, and the weights of the word search. A turn that is no better evidence than the one before is the last."""
+    gaussians, weights = dict(config["gaussians"]), {}
+    count = gaussians.pop("turns")
+    with track("self_train", config["hmm"]["iterations"] + count, "turns") as advance:
+        turns = [_units_turn(task, config, lambda value: advance(note=f"log likelihood {value:.4f} per frame"))]
+        while len(turns) <= count:
+            model = _gaussians(turns[-1].states, task, gaussians)
+            if config["search"] == "words":
+                decoder = _word_decoder(model, task, config["words"], weights, out_dir)
+                if not weights:
+                    weights["words"] = _tune_words(decoder, model, turns[-1], task, config["tuning"])
+                    decoder = decoder.reweighted(**weights["words"])
+                states = _through_words(decoder, model, task)
+            else:
+                states = hmm.best_states(model, task.grammar, task.speech.frames, grammar_weight=1.0, phone_bonus=0.0)
+            evidence = _evidence(states, task, config["evidence"])
+            turns.append(Turn(f"gaussians {len(turns)}", model, task.speech.frames, states, evidence))
+            advance(note=f"evidence {evidence:.3f}")
+            if evidence <= turns[-2].evidence:
+                break
+    return turns, weights
+
+
+def _units_turn(task: Task, config: dict, report: Callable[[float], None]) -> Turn:
+    """Phones that sound like units, by Baum-Welch from the generator's labels."""
+    settings, units = config["hmm"], task.speech.units
+    model = hmm.model_of(
+        task.labels, units, n_phones=task.shape[0], n_units=task.speech.n_units, n_states=task.shape[1], smoothing=settings["smoothing"]
+    ).to(task.device)  # fmt: skip
+    model, _ = hmm.train(
+        model, task.grammar, units, iterations=settings["iterations"], smoothing=settings["smoothing"], report=report
+    )
+    states = hmm.best_states(model, task.grammar, units, grammar_weight=1.0, phone_bonus=0.0)
+    return Turn("units", model, units, states, _evidence(states, task, config["evidence"]))
+
+
+def _gaussians(states: Ragged, task: Task, settings: dict) -> AcousticModel:
+    """Phones that sound like gaussians of linear discriminants, learned from the sub-states of frames (N)."""
+    frames, S = task.speech.frames, task.shape[0] * task.shape[1]
+    transform = fit_transform(frames, states, n_states=S, device=task.device, **settings["transform"])
+    mixtures = fit_mixtures(transform, frames, states, n_states=S, **settings["mixtures"])
+    return AcousticModel(transform, mixtures, stays(states, task.shape, task.device))
+
+
+def _evidence(states: Ragged, task: Task, settings: dict) -> float:
+    """How well labels explain speech that was not looked at: log likelihood per frame under the HMM that they speak for.
+
+    Its gaussians learn from half of the utterances and hear ``utterances`` of the others, as prepare_audio left them, whatever
+    found the labels: so the labels of all turns can be compared. Labels must go with the sounds, and in an order that the
+    bigram of the text expects.
+    """
+    learned = np.arange(0, len(states), 2)
+    others = np.arange(1, len(states), 2)[: settings["utterances"]]
+    if not len(others):
+        others = learned
+    frames, some = task.speech.frames.take(learned), states.take(learned)
+    mixtures = fit_mixtures(
+        unchanged(frames.flat.shape[1], task.device), frames, some, n_states=task.shape[0] * task.shape[1], **settings["mixtures"]
+    )  # fmt: skip
+    model = AcousticModel(unchanged(frames.flat.shape[1], task.device), mixtures, stays(some, task.shape, task.device))
+    return hmm.evidence(model, task.pairs, task.speech.frames.take(others))
+
+
+# Words
+
+
+def _word_decoder(model: AcousticModel, task: Task, settings: dict, weights: dict, out_dir: Path) -> WordDecoder:
+    """The search through the lexicon for this model."""
+    stay = model.stay.double().cpu()
+    topology = Topology.hmm(*task.shape, log_stay=stay.log().numpy(), log_leave=(1 - stay).log().numpy())
+    rows = read_table(task.written / "lexicon.tsv", ["word", "phones"])
+    number = {phone: place for place, phone in enumerate(task.text.phones)}
+    spelled = Ragged.of([np.array([number[phone] for phone in row["phones"].split()]) for row in rows], np.int64)
+    return WordDecoder(
+        [row["word"] for row in rows], spelled, task.written / "words.arpa", topology, **settings | weights.get("words", {}),
+        cache=out_dir / "words",
+    )  # fmt: skip
+
+
+def _through_words(decoder: WordDecoder, model: AcousticModel, task: Task) -> Ragged:
+    """The sub-states (N) of the best words of each utterance; silence where there is none."""
+    found = []
+    for rows in parts(task.speech.frames):
+        frames = task.speech.frames.take(rows)
+        for scores in Ragged(model.log_likelihood(frames).cpu().numpy(), frames.offsets):
+            path = decoder.columns(scores)
+            found.append(path if len(path) else np.full(len(scores), (task.shape[0] - 1) * task.shape[1]))
+    return Ragged.of(found, np.int16)
+
+
+# Weights
+
+
+def _tuning_judge(before: Ragged, task: Task, settings: dict) -> Callable[[Ragged], float]:
+    """Judges phones (B lines) without silence by the text and by the labels they are to replace, as the original does.
+
+    Nothing is to be more predictable than the text itself, and labels with errors cannot tell who is nearest to the truth.
+    """
+
+    def score(said: Ragged) -> float:
+        return tuning_score(
+            perplexity(said, task.judge.log10_probability), disagreement(said, before),
+            least_perplexity=task.judge.text_perplexity, least_disagreement=settings["least_disagreement"],
+        )  # fmt: skip
+
+    return score
+
+
+def _tune_words(decoder: WordDecoder, model: AcousticModel, before: Turn, task: Task, settings: dict) -> dict:
+    """Weights of the word search, judged on some utterances."""
+    rows = task.some(settings["utterances"])
+    judge = _tuning_judge(task.said(before.states.take(rows)), task, settings)
+    frames = task.speech.frames.take(rows)
+    scores = list(Ragged(model.log_likelihood(frames).cpu().numpy(), frames.offsets))
+    weights, _ = tune(decoder, scores, lambda _, phones: judge(phones), grid=settings["words"])
+    return weights
+
+
+def _tune_phones(kept: Turn, task: Task, settings: dict) -> dict:
+    """Weights of the phone search, for those who decode without words."""
+    rows = task.some(settings["utterances"])
+    heard, judge = kept.heard.take(rows), _tuning_judge(task.said(kept.states.take(rows)), task, settings)
+
+    def score(point: dict) -> float:
+        return judge(task.said(hmm.best_states(kept.model, task.grammar, heard, **point)))
+
+    names, values = zip(*settings["phones"].items(), strict=True)
+    return min((dict(zip(names, point, strict=True)) for point in product(*values)), key=score)
+
+
+# Results
+
+
+def _confidence(kept: Turn, task: Task, scale: float) -> np.ndarray:
+    """For each utterance the geometric mean, over its frames, of the posterior of the phone found there; 0 where nothing is.
+
+    All sub-states are as likely beforehand. scale: of the log likelihoods, whose frames are not as independent as they say.
+    """
+    V, n = task.shape
+    sums = np.zeros(len(kept.heard))
+    for rows in parts(kept.heard):
+        heard, phones = kept.heard.take(rows), kept.states.take(rows).flat // n
+        scores = (scale * kept.model.log_likelihood(heard)).log_softmax(-1).view(-1, V, n).logsumexp(-1).cpu()
+        found = scores[torch.arange(len(phones)), torch.from_numpy(phones.astype(np.int64))].double().numpy()
+        sums[rows] = np.bincount(np.repeat(np.arange(len(rows)), heard.lengths), found, minlength=len(rows))
+    lengths = kept.heard.lengths
+    return np.where(lengths, np.exp(sums / np.maximum(lengths, 1)), 0.0).astype(np.float32)
+
+
+def _write(kept: Turn, task: Task, weights: dict, silence: dict, out_dir: Path) -> None:
+    """The recogniser; the sub-state and the phone of each frame; how sure it is of each utterance."""
+    kept.states.write(out_dir, "states")
+    Ragged(kept.states.flat // task.shape[1], kept.states.offsets).write(out_dir, "labels")
+    scale = weights.get("words", {}).get("acoustic_scale", 1.0)
+    write_array(out_dir / "confidence.npy", _confidence(kept, task, scale))
+    about = {"phones": task.text.phones, "states": task.shape[1], "silence": silence, **weights["phones"]}
+    write_json(out_dir / "hmm.json", about)
+    write_tensors(out_dir / "hmm.safetensors", hmm.packed(kept.model, task.grammar), about)
+    if "words" in weights:
+        for name in ("lexicon.tsv", "words.arpa"):
+            shutil.copyfile(task.written / name, out_dir / "words" / name)
+        write_json(out_dir / "words" / "words.json", weights["words"])
+
+
+def _counts(turns: list[Turn], kept: Turn, task: Task, weights: dict) -> dict:
+    """Label-free scores of what was decoded, for stage.json."""
+    seconds = len(kept.states.flat) * HOP_SECONDS
+    scores = task.judge.score(task.said(kept.states), seconds=seconds)
+    changed = (kept.states.flat // task.shape[1] != task.labels.flat).mean()
+    return {
+        "utterances": len(kept.states),
+        "kept": kept.name,
+        "evidence": {turn.name: round(turn.evidence, 4) for turn in turns},
+        "weights": weights,
+        **{name: round(value, 4) for name, value in scores.items()},
+        "labels_changed": round(float(changed), 4),
+        "suspected_failed": task.judge.suspect(scores),
+    }
 
 
 def _report(counts: dict, out_dir: Path) -> None:
+    turns = ", ".join(f"{name} {value:.3f}" for name, value in counts["evidence"].items())
+    say(f"log likelihood per frame of speech not learned from: {turns}; kept: {counts['kept']}")
     say(
         f"{counts['utterances']:,} utterances, {100 * counts['labels_changed']:.1f} % of the frames relabelled; "
         f"perplexity {counts['lm_perplexity']:.2f}, {counts['phones_per_second']:.1f} phones per second -> {out_dir}"

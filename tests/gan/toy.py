@@ -92,6 +92,7 @@ def write_text_folder(folder: Path) -> None:
     write_table(folder / "lexicon.tsv", rows, ("word", "phones", "count"))
     text.lines.write(folder, "lines")
     write_arpa(estimate(phones_of(text), PHONES, order=3), folder / "phones.arpa")
+    write_arpa(estimate(text.lines, text.words, order=2), folder / "words.arpa")
     write_json(folder / "stage.json", {"command": "prepare_text", "config": {}, "inputs": {}, "counts": {}})
 
 

@@ -38,6 +38,9 @@ class Sounds(Protocol):
     def log_likelihood(self, heard: Ragged) -> Tensor:
         """Natural log likelihood (N, V * n) of each frame in each sub-state, that of sub-state i of phone v in column v * n + i."""
 
+    def packed(self) -> dict[str, np.ndarray]:
+        """Its arrays, for disk."""
+
 
 @dataclass(frozen=True)
 class Grammar:
@@ -114,6 +117,14 @@ class Model:
         heard = torch.from_numpy(np.asarray(units.flat, np.int64)).to(self.emission.device)
         return _log(self.emission).flatten(0, 1).T[heard]
 
+    def to(self, device: torch.device) -> "Model":
+        """The same, elsewhere."""
+        return Model(self.emission.to(device), self.stay.to(device))
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """Its arrays, for disk."""
+        return {name: tensor.cpu().numpy() for name, tensor in vars(self).items()}
+
 
 def initial_model(emission: Tensor, frames_per_phone: float, *, n_states: int) -> Model:
     """A model that emits (V, K) in each of its n sub-states and lasts ``frames_per_phone`` on average."""
@@ -148,15 +159,20 @@ def cut(labels: Ragged, n_states: int) -> Ragged:
     return Ragged(flat * n_states + part, labels.offsets)
 
 
-def packed(model: Model, grammar: Grammar) -> dict[str, np.ndarray]:
+def packed(model: Sounds, grammar: Grammar) -> dict[str, np.ndarray]:
     """The arrays of a model and its grammar, for disk."""
-    return {name: tensor.numpy() for part in (model, grammar) for name, tensor in vars(part).items()}
+    return model.packed() | {name: tensor.cpu().numpy() for name, tensor in vars(grammar).items()}
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> tuple[Model, Grammar]:
-    """What ``packed`` packed."""
+    """What ``packed`` packed, of a model of units."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Model(tensors["emission"].squeeze(0), tensors["stay"].squeeze(0)), Grammar(tensors["first"], tensors["next"], tensors["last"])
+    return Model(tensors["emission"].squeeze(0), tensors["stay"].squeeze(0)), grammar_of(arrays)
+
+
+def grammar_of(arrays: dict[str, np.ndarray]) -> Grammar:
+    """The grammar that ``packed`` packed beside any model."""
+    return Grammar(*(torch.from_numpy(arrays[name]) for name in ("first", "next", "last")))
 
 
 @dataclass(frozen=True)
@@ -371,6 +387,18 @@ def begins(states: Ragged, n_states: int) -> np.ndarray:
     first = Ragged(states.flat // n_states, states.offsets).run_starts()
     first[1:] |= states.flat[1:] < states.flat[:-1]
     return first
+
+
+def said(states: np.ndarray, *, n_states: int, silence: int) -> np.ndarray:
+    """Sub-states (N) of one utterance -> (R, 3) int64: phone, first frame, and the frame after the last, of each of R phones.
+
+    >>> said(np.array([8, 0, 1, 0, 1, 1, 4, 5, 8]), n_states=2, silence=4).tolist()
+    [[0, 1, 3], [0, 3, 6], [2, 6, 8]]
+    """
+    states = Ragged(np.asarray(states, np.int64), np.array([0, len(states)]))
+    starts = np.flatnonzero(begins(states, n_states)) if len(states.flat) else np.zeros(0, np.int64)
+    phones = states.flat[starts] // n_states
+    return np.stack([phones, starts, np.append(starts[1:], len(states.flat))[: len(starts)]], axis=1)[phones != silence]
 
 
 def _log(probability: Tensor) -> Tensor:
