@@ -10,9 +10,10 @@ import soundfile
 from wavu import recogniser as module
 from wavu.audio import vad
 from wavu.audio.files import Recording
-from wavu.decode.greedy import confidence
+from wavu.decode.greedy import confidence, runs
+from wavu.engines import Heard
 from wavu.errors import WavuError
-from wavu.recogniser import Heard, Recogniser, StudentEngine
+from wavu.recogniser import Recogniser
 from wavu.transcription import Span, Transcription
 from wavu.units import HOP_SAMPLES, HOP_SECONDS, RATE_HZ, samples
 
@@ -37,34 +38,35 @@ def tone_scores(waveform: np.ndarray) -> np.ndarray:
     return np.log(loudness / loudness.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-class Student:
-    """As wavu.student describes one, without a network. It remembers what it was given."""
+class Whole:
+    """An engine that hears whole waveforms, as a student does. It remembers what it was given."""
 
     phones = PHONES
-    hop_seconds = HOP_SECONDS
 
     def __init__(self) -> None:
         self.given: list[np.ndarray] = []
 
-    def score(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        self.given += waveforms
-        return [tone_scores(waveform) for waveform in waveforms]
+    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return waveform, np.array([[0.0, len(waveform) / RATE_HZ]])
+
+    def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
+        self.given += speech
+        for waveform in speech:
+            scores = tone_scores(waveform)
+            found = runs(scores.argmax(1), silence=0)
+            phones = [PHONES[number - 1] for number in found[:, 0]]
+            yield Heard(phones, found[:, 1:] * HOP_SECONDS, confidence(scores, found), scores)
+
+    def times(self, words: list, heard: Heard) -> np.ndarray:
+        return np.array([[word.start, word.end] for word in words]).reshape(-1, 2) * HOP_SECONDS
 
 
-class Cutting:
+class Cutting(Whole):
     """An engine behind voice activity detection."""
-
-    symbols, silence, hop_seconds = [*PHONES, "<SIL>"], 3, HOP_SECONDS
 
     def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         spans = vad.speech_spans(waveform, **LOUD)
         return vad.keep(waveform, spans), spans * HOP_SECONDS
-
-    def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        for waveform in speech:
-            scores = tone_scores(waveform)
-            likely = np.roll(scores, -1, axis=1)
-            yield Heard(likely.argmax(1), likely, scores)
 
 
 class Words:
@@ -77,7 +79,7 @@ class Words:
             def __init__(self, word: int, start: int, end: int) -> None:
                 self.word, self.start, self.end, self.confidence = word, start, end, 0.25
 
-        return [Word(*map(int, run)) for run in module.runs(scores.argmax(1), silence=0)]
+        return [Word(*map(int, run)) for run in runs(scores.argmax(1), silence=0)]
 
 
 def speak(said: str, seconds: float = 0.2) -> np.ndarray:
@@ -90,11 +92,11 @@ def speak(said: str, seconds: float = 0.2) -> np.ndarray:
 def planted(said: str, seconds: float = 0.2) -> list[tuple[str, float, float]]:
     """Phones and their times; equal neighbours are one."""
     numbers = np.array([".aiu".index(letter) for letter in said], np.int64)
-    return [(".aiu"[phone], start * seconds, end * seconds) for phone, start, end in module.runs(numbers, silence=0).tolist()]
+    return [(".aiu"[phone], start * seconds, end * seconds) for phone, start, end in runs(numbers, silence=0).tolist()]
 
 
-def recogniser(engine: str = "student", **settings: object) -> Recogniser:
-    chosen = {"student": StudentEngine(Student()), "cutting": Cutting()}[engine]
+def recogniser(engine: str = "whole", **settings: object) -> Recogniser:
+    chosen = {"whole": Whole(), "cutting": Cutting()}[engine]
     return Recogniser(chosen, **({"vad": LOUD, "min_seconds": 0.1, "max_seconds": 10.0} | settings))
 
 
@@ -114,7 +116,7 @@ def assert_planted(spans: list[Span], said: str, seconds: float = 0.2) -> None:
         assert [getattr(span, side) for span in spans] == pytest.approx([row[at] for row in expected], abs=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["student", "cutting"])
+@pytest.mark.parametrize("engine", ["whole", "cutting"])
 def test_what_was_said_when(engine: str, tmp_path: Path) -> None:
     said = "..ai..uua.i."
     heard = recogniser(engine).transcribe(save(tmp_path / "new one.wav", said))
@@ -132,7 +134,7 @@ def test_confidence_is_that_of_the_frames(tmp_path: Path) -> None:
     assert heard.phones[0].confidence == pytest.approx(expected[0], abs=1e-5) and expected[0] < 0.6
 
 
-@pytest.mark.parametrize("engine", ["student", "cutting"])
+@pytest.mark.parametrize("engine", ["whole", "cutting"])
 @pytest.mark.parametrize("gaps", ["pauses", "silences too short for pauses", "none"])
 @pytest.mark.parametrize("seconds", [10.02, 33.0, 127.3])
 def test_long_recordings_lose_and_double_nothing(engine: str, gaps: str, seconds: float, tmp_path: Path) -> None:
@@ -146,25 +148,25 @@ def test_long_recordings_lose_and_double_nothing(engine: str, gaps: str, seconds
     assert heard.seconds == pytest.approx(len(said) * length)
 
 
-def test_a_student_hears_short_files_unchanged_and_long_ones_between_pauses(tmp_path: Path) -> None:
+def test_short_files_are_heard_unchanged_and_long_ones_between_pauses(tmp_path: Path) -> None:
     short, long = "..ai.", "aiu" * 5 + ".." + "uia" * 20 + "..." + "a"
-    student, files = Student(), [save(tmp_path / f"{len(said)}.wav", said) for said in (short, long)]
-    Recogniser(StudentEngine(student), LOUD, 0.1, 5.0).transcribe(files)
-    assert np.array_equal(student.given[0], speak(short))
-    rest = student.given[1:]
+    engine, files = Whole(), [save(tmp_path / f"{len(said)}.wav", said) for said in (short, long)]
+    Recogniser(engine, LOUD, 0.1, 5.0).transcribe(files)
+    assert np.array_equal(engine.given[0], speak(short))
+    rest = engine.given[1:]
     assert np.array_equal(np.concatenate(rest), speak(long)) and all(len(piece) <= 5 * RATE_HZ for piece in rest)
     assert len(rest[0]) == samples(15 * 0.2 + 0.2) and not rest[0][-1000:].any() and not rest[1][:1000].any()
 
 
 def test_a_part_in_which_nobody_speaks_is_passed_over(tmp_path: Path) -> None:
     said = "ai" + "." * 200 + "ua"
-    for engine in ("student", "cutting"):
+    for engine in ("whole", "cutting"):
         assert_planted(recogniser(engine).transcribe(save(tmp_path / "a.wav", said)).phones, said)
 
 
 def test_words_have_times_of_the_file(tmp_path: Path) -> None:
     said = ".ai." * 30
-    for engine in ("student", "cutting"):
+    for engine in ("whole", "cutting"):
         heard = recogniser(engine, words=Words()).transcribe(save(tmp_path / "a.wav", said))
         assert str(heard) == " ".join(["ah ih"] * 30)
         assert [(word.start, word.end, word.confidence) for word in heard.words[-2:]] == [
@@ -175,7 +177,7 @@ def test_words_have_times_of_the_file(tmp_path: Path) -> None:
 
 def test_where_nobody_speaks_there_are_no_words(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.full(RATE_HZ, 0.01), RATE_HZ)
-    for engine in ("student", "cutting"):
+    for engine in ("whole", "cutting"):
         heard = recogniser(engine, words=Words()).transcribe(tmp_path / "a.wav")
         assert heard.words == heard.phones == [] and str(heard) == ""
 
@@ -183,7 +185,7 @@ def test_where_nobody_speaks_there_are_no_words(tmp_path: Path) -> None:
 def test_many_at_once_are_as_one_by_one(tmp_path: Path, monkeypatch) -> None:
     lines = ["ai", "a" * 70 + "." * 60, "u.a", "...a.", "iu" * 100]
     files = [save(tmp_path / f"{number}.wav", said) for number, said in enumerate(lines)]
-    for engine in ("student", "cutting"):
+    for engine in ("whole", "cutting"):
         expected = [recogniser(engine).transcribe(file) for file in files]
         for together in (0.1, 7, 1000):
             monkeypatch.setattr(module, "FIRST_SECONDS", together)

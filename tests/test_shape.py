@@ -24,7 +24,10 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path
 FLOOR = {"errors", "units", "progress", "store", "transcription"}
 DOOR = "command"
 # Modules that put steps together for commands and Python programs alike, each with its reason.
-ASSEMBLIES = {"recogniser": "wavu.load opens what wavu.transcribe opens"}
+ASSEMBLIES = {
+    "recogniser": "wavu.load opens what wavu.transcribe opens",
+    "engines": "a generator, an HMM and a student are heard alike",
+}
 COMMANDS = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
 
 # Imports beside the rule "a step imports its own folder or the floor", each with its reason.
@@ -63,7 +66,7 @@ def may_import(user: str, used: str) -> bool:
     if used == DOOR:
         return user in COMMANDS
     if used in ASSEMBLIES:
-        return user in COMMANDS | {"__init__"}
+        return user in COMMANDS | ASSEMBLIES.keys() | {"__init__"}
     return used not in COMMANDS and (user in COMMANDS or user in ASSEMBLIES or user == used)
 
 

@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 import wavu
-from wavu import recogniser, transcribe
+from wavu import engines, recogniser, transcribe
 from wavu.audio.frontend import FrontEnd
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_table, read_tensors, write_json, write_tensors
+from wavu.store import Ragged, read_table, read_tensors, write_json, write_table, write_tensors
 from wavu.transcription import FORMATS
 from wavu.units import HOP_SECONDS, RATE_HZ
 
@@ -304,6 +304,7 @@ def test_json_of_many_is_printed_line_by_line(gan: Path, tmp_path: Path, run) ->
         (("format=ctm", "out=folder"), "give out=folder/transcriptions.ctm"),
         (("max_seconds=0.5",), "max_seconds=0.5 must be a number of seconds, 1 or more"),
         (("max_seconds=long",), "max_seconds=long must be a number of seconds"),
+        (("nbest=0",), "nbest=0 must be 1 or more"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_heard(
@@ -345,7 +346,7 @@ def test_results_are_printed_as_they_come(gan: Path, tmp_path: Path, run, monkey
     monkeypatch.setattr(recogniser, "FIRST_SECONDS", 0.1)
     monkeypatch.setattr(recogniser, "TOGETHER_SECONDS", 0.1)
     files = [save(tmp_path / f"{number}.wav", "ai") for number in range(6)]
-    listen = recogniser.FramesEngine.listen
+    listen = engines.FramesEngine.listen
     heard = []
 
     def fails(self, waveform: np.ndarray) -> tuple:
@@ -354,7 +355,7 @@ def test_results_are_printed_as_they_come(gan: Path, tmp_path: Path, run, monkey
             raise WavuError("the detector is gone")
         return listen(self, waveform)
 
-    monkeypatch.setattr(recogniser.FramesEngine, "listen", fails)
+    monkeypatch.setattr(engines.FramesEngine, "listen", fails)
     code, out, err = run(*files, f"model={gan}")
     assert code == 1 and "the detector is gone" in err and out.count("\n") >= 4
 
@@ -381,3 +382,59 @@ def test_a_generator_of_other_dims_is_told(gan: Path, tmp_path: Path, run) -> No
     write_tensors(model / "generator.safetensors", {"kernel": np.zeros((1, 3, 5, 4), np.float32)}, about)
     code, _, err = run(save(tmp_path / "a.wav", "ai."), f"model={model}")
     assert code == 1 and "(S, 5)" in err and "(S, 8)" in err
+
+
+# Words
+
+
+@pytest.fixture(scope="module")
+def knows_words(hmm: Path, tmp_path_factory) -> Path:
+    """What self_train leaves where words can be found: a lexicon of three."""
+    folder = tmp_path_factory.mktemp("words")
+    for path in hmm.iterdir():
+        (folder / path.name).symlink_to(path)
+    rows = [{"word": word, "phones": " ".join(word)} for word in ("ai", "ia", "a")]
+    write_table(folder / "words" / "lexicon.tsv", rows, ("word", "phones"))
+    unigrams = "".join(f"-0.7\t{word}\t0\n" for word in ("<s>", "</s>", "<unk>", "ai", "ia", "a"))
+    (folder / "words" / "words.arpa").write_text(f"\\data\\\nngram 1=6\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
+    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0, "beam": 20.0, "max_active": 1000}
+    write_json(folder / "words" / "words.json", weights)
+    return folder
+
+
+def test_words_come_out_where_the_model_knows_any(knows_words: Path, tmp_path: Path, run) -> None:
+    path = save(tmp_path / "1.wav", ".ai..ia.a.")
+    code, out, err = run(path, f"model={knows_words}")
+    assert code == 0 and out == "ai ia a\n" and "5 phones, 3 words" in err
+    assert run(path, f"model={knows_words}", "format=tsv")[1] == "id\tphones\twords\n1\ta i i a a\tai ia a\n"
+    assert run(path, f"model={knows_words}", "format=tsv", "words=false")[1] == "id\tphones\n1\ta i i a a\n"
+    heard = wavu.load(knows_words).transcribe(path)
+    assert [(word.text, round(word.start, 1), round(word.end, 1)) for word in heard.words] == [
+        ("ai", 0.2, 0.6), ("ia", 1.0, 1.4), ("a", 1.6, 1.8),
+    ]  # fmt: skip
+    assert all(0 < word.confidence <= 1 for word in heard.words)
+
+
+def test_what_chooses_among_sentences_must_be_there(knows_words: Path, hmm: Path, tmp_path: Path, run) -> None:
+    path = save(tmp_path / "1.wav", "ai")
+    code, _, err = run(path, f"model={hmm}", f"rescore={tmp_path}")
+    assert code == 1 and "needs a model that knows words" in err
+    code, _, err = run(path, f"model={knows_words}", f"rescore={tmp_path}")
+    assert code == 1 and "no config.json" in err
+
+
+def test_another_model_chooses_among_sentences(knows_words: Path, tmp_path: Path, monkeypatch) -> None:
+    """One that loves long sentences splits words; nothing said stays nothing."""
+    from wavu.decode import rescore
+
+    class Long:
+        def score(self, sentences: list[str], *, batch_size: int) -> np.ndarray:
+            return np.array([500.0 * sentence.split().count("a") for sentence in sentences])
+
+    monkeypatch.setattr(rescore.SentenceModel, "read", lambda folder, device: Long())
+    path = save(tmp_path / "1.wav", ".ai..a.")
+    loaded = wavu.load(knows_words)
+    assert str(loaded.transcribe(path)) == "ai a"
+    heard = loaded.rescored(tmp_path, nbest=20).transcribe(path)
+    assert loaded.rescored(tmp_path, nbest=20).words.decode(np.zeros((0, 6), np.float32)) == []
+    assert str(heard).split().count("a") > 1 and heard.phones == loaded.transcribe(path).phones

@@ -3,8 +3,7 @@
     recogniser = wavu.load("runs/hmm")
     print(recogniser.transcribe("interview.mp3"))
 
-A recogniser is an engine (a generator, an HMM or a CTC student, whichever its folder holds) and, where the folder has
-``words/``, a word decoder. Recordings of any length are heard part by part.
+A recogniser is an engine, which hears phones, and perhaps a word decoder. Recordings of any length are heard part by part.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,112 +13,55 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 import numpy as np
-import torch
 
-from wavu.acoustic.model import AcousticModel
 from wavu.audio.cut import Part, parts
 from wavu.audio.files import Recording
-from wavu.audio.frontend import FrontEnd
-from wavu.audio.pool import pool_runs
 from wavu.audio.read import defect, read_blocks
 from wavu.audio.vad import file_seconds
-from wavu.decipher.hmm import best_states, grammar_of, said, unpacked
-from wavu.decode.greedy import confidence, per_frame, runs
+from wavu.engines import Engine, Heard, read_engine, read_words
 from wavu.errors import WavuError
-from wavu.gan.generator import rebuilt
-from wavu.gan.label import log_posteriors, output_starts
-from wavu.store import Ragged, read_tensors
 from wavu.transcription import Span, Transcription
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:
-    from wavu.decode.words import WordDecoder
-    from wavu.student import Student
+    from wavu.decode.rescore import SentenceModel
+    from wavu.decode.words import Word, WordDecoder
 
 FIRST_SECONDS, TOGETHER_SECONDS = 120, 600  # of audio heard at a time, while the next is read; changes no result
-TOGETHER = 64  # of its pieces labelled at a time by a generator
-SEAM_SECONDS = 0.05  # two equal phones nearer than this, one on each side of a cut, are one
+SEAM_SECONDS = 0.1  # two equal phones nearer than this, on either side of a cut that is no pause, are one
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False)
-class Heard:
-    """What an engine makes of N frames. labels (N): the symbol of each; likely (N, V): natural log likelihood of each symbol.
+class Words(Protocol):
+    """What finds words, rows of the lexicon ``words``, in the scores of an engine."""
 
-    scores (N, P): what a word decoder reads; None where there is no way from the engine to words.
-    phones (R, 3): phone, first frame and the frame after the last, where the engine knows of phones that follow themselves;
-    None where each run of a label is one.
-    """
+    words: list[str]
 
-    labels: np.ndarray
-    likely: np.ndarray
-    scores: np.ndarray | None = None
-    phones: np.ndarray | None = None
-
-
-class Engine(Protocol):
-    """What turns speech into phones. symbols: of its labels; silence: the one among them that is no phone."""
-
-    symbols: list[str]
-    silence: int
-    hop_seconds: float
-
-    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What of a waveform (T,) at 16 kHz is to be heard, (T',), and the spans (P, 2) in seconds that it was cut out of."""
-
-    def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        """Each of some non-empty waveforms (T',), as :meth:`listen` leaves them."""
+    def decode(self, scores: np.ndarray) -> "list[Word]":
+        """The words of scores (N, P) with their times."""
 
 
 @dataclass(frozen=True, eq=False)
-class FramesEngine:
-    """A generator or an HMM behind the front end. symbols: V phones, the last is silence; hear_frames: of the encoder (N, D)."""
+class Rescored:
+    """A word decoder whose ``n`` best sentences a Transformer judges again, under the decoder's own weights."""
 
-    front_end: FrontEnd
-    symbols: list[str]
-    hear_frames: Callable[[Ragged], Iterator[Heard]]
-    hop_seconds: float = HOP_SECONDS
-
-    @property
-    def silence(self) -> int:
-        """The last symbol."""
-        return len(self.symbols) - 1
-
-    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The speech, as voice activity detection finds it."""
-        return self.front_end.listen(waveform)
-
-    def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        """See :class:`Engine`."""
-        return self.hear_frames(self.front_end.encode(speech))
-
-
-@dataclass(frozen=True, eq=False)
-class StudentEngine:
-    """A CTC student, which hears whole waveforms. Blank, its first symbol, takes the place of silence."""
-
-    student: "Student"
-    silence: int = 0
+    decoder: "WordDecoder"
+    model: "SentenceModel"
+    n: int
 
     @property
-    def symbols(self) -> list[str]:
-        """Blank and the phones."""
-        return ["", *self.student.phones]
+    def words(self) -> list[str]:
+        """The lexicon."""
+        return self.decoder.words
 
-    @property
-    def hop_seconds(self) -> float:
-        """From frame to frame."""
-        return self.student.hop_seconds
+    def decode(self, scores: np.ndarray) -> "list[Word]":
+        """See :class:`Words`."""
+        from wavu.decode.rescore import rescore
 
-    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All of it, unchanged."""
-        return waveform, np.array([[0.0, seconds(len(waveform))]])
-
-    def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        """See :class:`Engine`."""
-        for scores in self.student.score(speech):
-            yield Heard(scores.argmax(axis=1), scores, scores)
+        weights = {"lm_weight": self.decoder.lm_weight, "word_score": self.decoder.word_score}
+        (judged,) = rescore([self.decoder.nbest(scores, self.n)], self.words, self.model, batch_size=self.n, **weights)
+        return self.decoder.align(scores, judged[0].words) if judged else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +85,7 @@ class Recogniser:
     vad: dict
     min_seconds: float
     max_seconds: float
-    words: "WordDecoder | None" = None
+    words: Words | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Recogniser":
@@ -154,12 +96,27 @@ class Recogniser:
         """
         engine, front_end = read_engine(folder)
         settings = {name: front_end.settings[name] for name in ("vad", "min_seconds", "max_seconds")}
-        return cls(engine, **settings)
+        return cls(engine, **settings, words=read_words(folder, engine))
 
     @property
     def phones(self) -> list[str]:
-        """What it may hear, without silence."""
-        return [symbol for number, symbol in enumerate(self.engine.symbols) if number != self.engine.silence]
+        """Those it may hear; silence is none."""
+        return self.engine.phones
+
+    def rescored(self, model: Path, *, nbest: int) -> "Recogniser":
+        """The same with a causal language model, a Hugging Face folder, that chooses among the ``nbest`` best sentences.
+
+        Raises:
+            WavuError: the recogniser knows no words, or there is no such model.
+        """
+        import torch
+
+        from wavu.decode.rescore import SentenceModel
+
+        if self.words is None:
+            raise WavuError(f"rescore={model} needs a model that knows words; this one hears phones only")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return replace(self, words=Rescored(self.words, SentenceModel.read(model, device=device), nbest))
 
     @overload
     def transcribe(self, audio: str | Path) -> Transcription: ...
@@ -193,15 +150,14 @@ class Recogniser:
                 heard = []
                 yield recording, result
                 continue
-            last, part = result
-            heard.append(part)
-            advance(part.seconds)
-            if last:
-                yield recording, _joined(recording.id, heard)
-                heard = []
+            part, said = result
+            heard = [_joined(heard[0], said, part.seam) if heard else said]
+            advance(said.seconds)
+            if part.last:
+                yield recording, replace(heard.pop(), id=recording.id)
 
-    def _pieces(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, tuple[bool, Transcription] | str]]:
-        """Each part of each recording: whether it is the last, and what was heard; or why the recording is of no use."""
+    def _pieces(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, tuple[Part, Transcription] | str]]:
+        """Each part of each recording and what was heard in it, or why the recording is of no use."""
         with ThreadPoolExecutor() as pool:
 
             def listened() -> Iterator[list[tuple[Recording, Piece | str]]]:
@@ -211,7 +167,7 @@ class Recogniser:
             for batch in _ahead(listened()):
                 done = self._hear([piece for _, piece in batch if isinstance(piece, Piece)])
                 for recording, piece in batch:
-                    yield recording, piece if isinstance(piece, str) else (piece.part.last, next(done))
+                    yield recording, piece if isinstance(piece, str) else (piece.part, next(done))
 
     def _parts(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Part | str]]:
         """Each recording part by part; a reason ends those that are of no use."""
@@ -241,115 +197,35 @@ class Recogniser:
 
     def _said(self, empty: Transcription, piece: Piece, heard: Heard) -> Transcription:
         """An empty transcription, filled with phones and words."""
-        found = runs(heard.labels, silence=self.engine.silence) if heard.phones is None else heard.phones
-        sure = confidence(heard.likely, found)
-        phones = self._placed(piece, [self.engine.symbols[phone] for phone in found[:, 0]], found[:, 1:], sure)
+        phones = _spans(piece, heard.phones, heard.times, heard.confidence)
         if self.words is None:
             return replace(empty, phones=phones)
         said = self.words.decode(heard.scores)
-        edges = np.array([[word.start, word.end] for word in said], np.int64).reshape(-1, 2)
         texts, sure = [self.words.words[word.word] for word in said], np.array([word.confidence for word in said])
-        return replace(empty, phones=phones, words=self._placed(piece, texts, edges, sure))
-
-    def _placed(self, piece: Piece, texts: list[str], edges: np.ndarray, sure: np.ndarray) -> list[Span]:
-        """Spans of R texts; edges (R, 2): first frame, and the frame after the last."""
-        hop, end = self.engine.hop_seconds, piece.part.start + seconds(len(piece.part.waveform))
-        # A phone ends with its last frame, not where the next frame begins: a pause may have been cut out between them.
-        times = file_seconds((edges - [0, 1]) * hop, piece.spans) + [0, hop] + piece.part.start
-        rows = zip(texts, times.clip(max=end).tolist(), sure.tolist(), strict=True)
-        return [Span(text, *time, confidence) for text, time, confidence in rows]
+        return replace(empty, phones=phones, words=_spans(piece, texts, self.engine.times(said, heard), sure))
 
 
-def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
-    """The best engine of a folder, and the front end beside it.
-
-    Raises:
-        WavuError: as :meth:`Recogniser.read`.
-    """
-    if not folder.is_dir():
-        raise WavuError(f"model={folder} is not a folder; give the output of wavu.self_train or wavu.gan_train")
-    if (folder / "student").is_dir():
-        from wavu.student import Student
-
-        return StudentEngine(Student.read(folder / "student")), FrontEnd.read(folder / "frontend")
-    for name, read in (("hmm", read_hmm), ("generator", read_generator)):
-        if (folder / f"{name}.safetensors").exists():
-            front_end = FrontEnd.read(folder / "frontend")
-            if front_end.encoder.dim != len(front_end.mean):
-                raise WavuError(
-                    f"the encoder gives {front_end.encoder.dim} dims, {folder} was made with {len(front_end.mean)}; was it replaced?"
-                )
-            return FramesEngine(front_end, *read(folder, front_end)), front_end
-    unfinished = " and is not finished: run the command that makes it again" if (folder / "plan.json").exists() else ""
-    raise WavuError(
-        f"{folder} holds no model (student/, hmm.safetensors or generator.safetensors){unfinished}; "
-        "model= is the output of wavu.self_train or wavu.gan_train"
-    )
+def _spans(piece: Piece, texts: list[str], times: np.ndarray, sure: np.ndarray) -> list[Span]:
+    """R phones or words with their times in the file; times (R, 2) in seconds of the speech."""
+    # One ends within its last frame, not where the next frame begins: a pause may have been cut out between them.
+    within = np.array([0, HOP_SECONDS / 2])
+    times = file_seconds(times - within, piece.spans) + within
+    times = piece.part.start + times.clip(max=seconds(len(piece.part.waveform)))
+    return [Span(text, *time, sure) for text, time, sure in zip(texts, times.tolist(), sure.tolist(), strict=True)]
 
 
-def read_generator(folder: Path, front_end: FrontEnd) -> tuple[list[str], Callable[[Ragged], Iterator[Heard]]]:
-    """Phones and ears of a gan_train folder: the generator's best phone of each of its outputs.
-
-    One that was warm-started knows segments that an HMM has cut; that HMM cuts the new ones too.
-    """
-    tensors, about = read_tensors(folder / "generator.safetensors")
-    generator, silence = rebuilt(tensors, about), len(about["phones"]) - 1
-    cut = read_hmm(folder / "warm_start", front_end, name=about["cut"])[1] if about["cut"] else None
-
-    def inputs(encoded: Ragged) -> tuple[Ragged, Ragged]:
-        """What the generator hears, and the first frame of each of its outputs."""
-        if about["hears"] == "frames":
-            frames = front_end.frames(encoded)
-            return frames, output_starts(frames, about["stride"])
-        if cut:
-            labels = Ragged(np.concatenate([heard.labels for heard in cut(encoded)]), encoded.offsets)
-            return pool_runs(front_end.frames(encoded), labels)[:2]
-        done = front_end.segment(encoded)
-        return done.segments, done.starts
-
-    def hear(encoded: Ragged) -> Iterator[Heard]:
-        if not len(encoded):
-            return
-        segments, starts = inputs(encoded)
-        for *row, length in zip(log_posteriors(generator, segments, batch_size=TOGETHER), starts, encoded.lengths, strict=True):
-            likely = per_frame(*row, length)
-            yield Heard(likely.argmax(axis=1).clip(max=silence), likely)
-
-    return about["phones"], hear
-
-
-def read_hmm(folder: Path, front_end: FrontEnd, *, name: str = "hmm") -> tuple[list[str], Callable[[Ragged], Iterator[Heard]]]:
-    """Phones and ears of a self_train folder: the Viterbi path over units, or over gaussians of frames."""
-    tensors, about = read_tensors(folder / f"{name}.safetensors")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    of_units = "emission" in tensors
-    model = unpacked(tensors)[0].to(device) if of_units else AcousticModel.unpacked(tensors, device)
-    grammar, (V, n) = grammar_of(tensors), model.stay.shape
-    # The decipherment of a warm start knows no bonus.
-    weights = {"grammar_weight": about["grammar_weight"], "phone_bonus": about.get("phone_bonus", 0.0)}
-
-    def hear(encoded: Ragged) -> Iterator[Heard]:
-        seen = front_end.units(encoded) if of_units else front_end.frames(encoded)
-        states = best_states(model, grammar, seen, **weights)
-        scores = Ragged(model.log_likelihood(seen).cpu().numpy(), seen.offsets)
-        for path, row in zip(states, scores, strict=True):
-            phones = said(path, n_states=n, silence=V - 1)
-            yield Heard(path // n, np.logaddexp.reduce(row.reshape(-1, V, n), axis=2), row, phones)
-
-    return about["phones"], hear
-
-
-def _joined(name: str, heard: list[Transcription]) -> Transcription:
-    """The parts of a recording as one; a phone that a cut has halved is whole again."""
-    phones: list[Span] = []
-    for part in heard:
-        rest = part.phones
-        if phones and rest and rest[0].text == phones[-1].text and rest[0].start - phones[-1].end < SEAM_SECONDS:
-            phones[-1] = replace(phones[-1], end=rest[0].end)
-            rest = rest[1:]
-        phones += rest
-    words = None if heard[0].words is None else [word for part in heard for word in part.words]
-    return Transcription(name, sum(part.seconds for part in heard), phones, words)
+def _joined(before: Transcription, after: Transcription, seam: bool) -> Transcription:
+    """Two parts of a recording as one, the first one's lists made longer; a phone that a cut has halved is whole again."""
+    phones = after.phones
+    if seam and before.phones and phones:
+        last, first = before.phones[-1], phones[0]
+        if first.text == last.text and first.start - last.end < SEAM_SECONDS:
+            before.phones[-1] = replace(last, end=first.end)
+            phones = phones[1:]
+    before.phones.extend(phones)
+    if before.words is not None:
+        before.words.extend(after.words)
+    return replace(before, seconds=before.seconds + after.seconds)
 
 
 def _batches(items: Iterable[tuple[Recording, Part | str]]) -> Iterator[list[tuple[Recording, Part | str]]]:

@@ -44,13 +44,7 @@ def main_work(config: dict) -> None:
     if alone and written_as == FORMATS["txt"]:
         written_as = replace(written_as, write=lambda transcription: f"{transcription}\n")
     check_out(out, written_as, len(recordings))
-    recogniser = Recogniser.read(Path(config["model"]))
-    if config["max_seconds"] is not None:
-        if not isinstance(config["max_seconds"], int | float) or config["max_seconds"] < LEAST_SECONDS:
-            raise WavuError(
-                f"max_seconds={config['max_seconds']} must be a number of seconds, {LEAST_SECONDS:g} or more, or null"
-            )
-        recogniser = replace(recogniser, max_seconds=float(config["max_seconds"]))
+    recogniser = opened_recogniser(config)
     with ExitStack() as open_files:
         puts = [open_files.enter_context(opened(out, written_as, words=recogniser.words is not None))]
         if config["times"]:
@@ -58,6 +52,25 @@ def main_work(config: dict) -> None:
             puts.append(open_files.enter_context(opened(Path(config["times"]), layout, words=False)))
         summary = transcribe_all(recordings, recogniser, puts)
     say(summary + (f" -> {out}" if out else ""))
+
+
+def opened_recogniser(config: dict) -> Recogniser:
+    """The recogniser of ``model``, as the other settings want it.
+
+    Raises:
+        WavuError: there is none, or it cannot do what is wanted.
+    """
+    longest = config["max_seconds"]
+    if longest is not None and (not isinstance(longest, int | float) or longest < LEAST_SECONDS):
+        raise WavuError(f"max_seconds={longest} must be a number of seconds, {LEAST_SECONDS:g} or more, or null")
+    if config["nbest"] < 1:
+        raise WavuError(f"nbest={config['nbest']} must be 1 or more")
+    recogniser = Recogniser.read(Path(config["model"]))
+    if longest is not None:
+        recogniser = replace(recogniser, max_seconds=float(longest))
+    if not config["words"]:
+        recogniser = replace(recogniser, words=None)
+    return recogniser.rescored(Path(config["rescore"]), nbest=config["nbest"]) if config["rescore"] else recogniser
 
 
 def chosen_format(name: str | None, out: Path | None) -> Format:
@@ -159,7 +172,7 @@ def transcribe_all(recordings: list[Recording], recogniser: Recogniser, puts: li
     Raises:
         WavuError: none of the files could be used.
     """
-    began, spoken, phones, used = time.perf_counter(), 0.0, 0, 0
+    began, spoken, phones, words, used = time.perf_counter(), 0.0, 0, 0, 0
     total = sum(duration(recording.path) for recording in recordings)
     with track("transcribe", total, "s of audio") as advance:
         for recording, result in recogniser.stream(recordings, advance):
@@ -168,13 +181,15 @@ def transcribe_all(recordings: list[Recording], recogniser: Recogniser, puts: li
                 continue
             for put in puts:
                 put(result)
-            used, spoken, phones = used + 1, spoken + result.seconds, phones + len(result.phones)
+            used, spoken = used + 1, spoken + result.seconds
+            phones, words = phones + len(result.phones), words + len(result.words or [])
     if not used:
         raise WavuError(f"none of the {len(recordings)} files could be used; the reasons stand above")
     took = time.perf_counter() - began
+    found = f"{phones:,} phones" if recogniser.words is None else f"{phones:,} phones, {words:,} words"
     left_out = f" ({len(recordings) - used:,} left out)" if used < len(recordings) else ""
     return (
-        f"{used:,} of {len(recordings):,} files{left_out}, {phones:,} phones: {duration_words(spoken)} of audio "
+        f"{used:,} of {len(recordings):,} files{left_out}, {found}: {duration_words(spoken)} of audio "
         f"in {took:.1f} s, {spoken / took:.0f} x real time"
     )
 

@@ -36,7 +36,7 @@ def cut(waveform: np.ndarray, max_seconds: float, settings: dict = LOUD, block: 
 def test_what_is_short_stays_as_it_is(length: int) -> None:
     waveform = speech(10.0)[:length]
     (part,) = cut(waveform, 10.0)
-    assert part.start == 0 and part.last and np.array_equal(part.waveform, waveform)
+    assert part.start == 0 and part.last and not part.seam and np.array_equal(part.waveform, waveform)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,7 +56,7 @@ def test_the_parts_are_the_whole(length: int, block: int, max_seconds: float, he
 
 def test_the_longest_pause_of_the_later_half_is_cut_in_its_middle() -> None:
     waveform = speech(1.0, 2.0, 3.0, 0.3, 1.7, 0.5, 1.0, 0.2, 6.0)  # pauses at 1 to 3, 6 to 6.3, 8 to 8.5 and 9.5 to 9.7 s
-    assert [part.start for part in cut(waveform, 10.0)] == [0, pytest.approx(8.25, abs=0.02)]
+    assert [(part.start, part.seam) for part in cut(waveform, 10.0)] == [(0, False), (pytest.approx(8.25, abs=0.02), False)]
 
 
 def test_a_pause_that_goes_on_past_the_limit_is_cut_before_it() -> None:
@@ -67,4 +67,5 @@ def test_a_pause_that_goes_on_past_the_limit_is_cut_before_it() -> None:
 def test_without_a_pause_the_quietest_place_is_cut() -> None:
     waveform = speech(25.0)
     waveform[samples(8.0) : samples(8.02)] *= 0.5
-    assert cut(waveform, 10.0)[1].start == pytest.approx(8.0, abs=0.02)
+    second = cut(waveform, 10.0)[1]
+    assert second.start == pytest.approx(8.0, abs=0.02) and second.seam

@@ -11,11 +11,15 @@ from wavu.units import HOP_SAMPLES, samples, seconds
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A waveform (T,) at 16 kHz that begins ``start`` seconds into its recording. last: whether the recording ends with it."""
+    """A waveform (T,) at 16 kHz that begins ``start`` seconds into its recording.
+
+    last: whether the recording ends with it. seam: whether it was cut from the part before without a pause.
+    """
 
     start: float
     waveform: np.ndarray
     last: bool
+    seam: bool
 
 
 def parts(blocks: Iterable[np.ndarray], *, max_seconds: float, vad: dict) -> Iterator[Part]:
@@ -26,27 +30,31 @@ def parts(blocks: Iterable[np.ndarray], *, max_seconds: float, vad: dict) -> Ite
     than a quarter of ``max_seconds``.
     """
     limit, least = samples(max_seconds), samples(max_seconds / 4)
-    held, begin = np.zeros(0, np.float32), 0
+    held, begin, seam = np.zeros(0, np.float32), 0, False
+
+    def cut(high: int) -> Part:
+        nonlocal held, begin, seam
+        end, paused = _pause(held, limit // 2, high, vad)
+        part = Part(seconds(begin), held[:end], last=False, seam=seam)
+        held, begin, seam = held[end:], begin + end, not paused
+        return part
+
     for block in blocks:
         held = np.concatenate([held, block])
         while len(held) > limit + least:
-            end = _pause(held, limit // 2, limit, vad)
-            yield Part(seconds(begin), held[:end], last=False)
-            held, begin = held[end:], begin + end
+            yield cut(limit)
     if len(held) > limit:
-        end = _pause(held, limit // 2, min(limit, len(held) - least), vad)
-        yield Part(seconds(begin), held[:end], last=False)
-        held, begin = held[end:], begin + end
-    yield Part(seconds(begin), held, last=True)
+        yield cut(min(limit, len(held) - least))
+    yield Part(seconds(begin), held, last=True, seam=seam)
 
 
-def _pause(waveform: np.ndarray, low: int, high: int, vad: dict) -> int:
-    """The best place to cut a waveform (T,) between two samples: the first sample of a frame of 20 ms."""
+def _pause(waveform: np.ndarray, low: int, high: int, vad: dict) -> tuple[int, bool]:
+    """The best place to cut a waveform (T,) between two samples, the first of a frame of 20 ms; and whether it is a pause."""
     first, last = -(-low // HOP_SAMPLES), high // HOP_SAMPLES
     spans = speech_spans(waveform[:high], **vad)
     pauses = np.stack([np.append(0, spans[:, 1]), np.append(spans[:, 0], last)], axis=1).clip(first, last)
     longest = pauses[np.diff(pauses, axis=1).argmax()]
     if longest[1] > longest[0]:
-        return int(longest.sum() // 2) * HOP_SAMPLES
+        return int(longest.sum() // 2) * HOP_SAMPLES, True
     frames = waveform[first * HOP_SAMPLES : last * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
-    return (first + int(np.square(frames).sum(axis=1).argmin())) * HOP_SAMPLES
+    return (first + int(np.square(frames).sum(axis=1).argmin())) * HOP_SAMPLES, False
