@@ -42,7 +42,7 @@ def find_audio(folder: Path) -> list[Recording]:
     )
     paths = [path for path in paths if path.suffix.lower() in SUFFIXES]
     if not paths:
-        raise WavuError(f"audio_dir={folder} holds no audio (looked for {', '.join(sorted(SUFFIXES))}); check the path")
+        raise WavuError(f"folder {folder} holds no audio (looked for {', '.join(sorted(SUFFIXES))}); check the path")
     return _unique([Recording(path.relative_to(folder).with_suffix("").as_posix(), path.absolute()) for path in paths])
 
 
