@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
 
+from wavu.acoustic.model import AcousticModel
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
-from wavu.decipher.hmm import Grammar, Model, begins, best_states, unpacked
+from wavu.decipher.hmm import Grammar, Model, Sounds, best_states, grammar_of, said, unpacked
 from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
@@ -139,27 +141,31 @@ class StudentEngine:
 
 
 @dataclass(frozen=True, eq=False)
-class UnitsHmm:
-    """A phone HMM over the acoustic units of a front end."""
+class PhoneHmm:
+    """A phone HMM behind a front end: over its units, or over gaussians of its frames. weights: of the search."""
 
     front_end: FrontEnd
     phones: list[str]
-    model: Model
+    sounds: Sounds
     grammar: Grammar
-    grammar_weight: float
+    weights: dict[str, float]
 
     @classmethod
-    def read(cls, path: Path, front_end: FrontEnd) -> "UnitsHmm":
+    def read(cls, path: Path, front_end: FrontEnd) -> "PhoneHmm":
         """Open what self_train, or a warm start of gan_train, has written."""
         tensors, about = read_tensors(path)
-        return cls(front_end, about["phones"], *unpacked(tensors), about["grammar_weight"])
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        sounds = unpacked(tensors)[0].to(device) if "emission" in tensors else AcousticModel.unpacked(tensors, device)
+        # The decipherment of a warm start knows no bonus.
+        weights = {"grammar_weight": about["grammar_weight"], "phone_bonus": about.get("phone_bonus", 0.0)}
+        return cls(front_end, about["phones"], sounds, grammar_of(tensors), weights)
 
-    def hear(self, encoded: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
-        """Encoder frames (N, D) -> the phone of each, which of them begin one (N) bool, and scores (N, V * n)."""
-        units, n = self.front_end.units(encoded), self.model.stay.shape[1]
-        states = best_states(self.model, self.grammar, units, grammar_weight=self.grammar_weight, phone_bonus=0.0)
-        scores = self.model.log_likelihood(units).cpu().numpy()
-        return Ragged(states.flat // n, states.offsets), begins(states, n), scores
+    def hear(self, encoded: Ragged) -> tuple[Ragged, Ragged]:
+        """Encoder frames (N, D) -> the sub-state v * n + i of each, and scores (N, V * n)."""
+        of_units = isinstance(self.sounds, Model)
+        seen = self.front_end.units(encoded) if of_units else self.front_end.frames(encoded)
+        scores = self.sounds.log_likelihood(seen).cpu().numpy()
+        return best_states(self.sounds, self.grammar, seen, **self.weights), Ragged(scores, encoded.offsets)
 
 
 def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
@@ -196,7 +202,7 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
     """
     tensors, about = read_tensors(folder / "generator.safetensors")
     generator, phones = rebuilt(tensors, about), about["phones"]
-    cut = UnitsHmm.read(folder / "warm_start" / f"{about['cut']}.safetensors", front_end) if about["cut"] else None
+    cut = PhoneHmm.read(folder / "warm_start" / f"{about['cut']}.safetensors", front_end) if about["cut"] else None
 
     def inputs(encoded: Ragged) -> tuple[Ragged, Ragged]:
         """What the generator hears, and the first frame of each of its outputs."""
@@ -204,7 +210,9 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
             frames = front_end.frames(encoded)
             return frames, output_starts(frames, about["stride"])
         if cut:
-            return pool_runs(front_end.frames(encoded), cut.hear(encoded)[0])[:2]
+            states, _ = cut.hear(encoded)
+            labels = Ragged(states.flat // cut.sounds.stay.shape[1], states.offsets)
+            return pool_runs(front_end.frames(encoded), labels)[:2]
         done = front_end.segment(encoded)
         return done.segments, done.starts
 
@@ -219,18 +227,16 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
 
 
 def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
-    """The HMM of a self_train folder: the Viterbi path over the acoustic units."""
-    hmm = UnitsHmm.read(folder / "hmm.safetensors", front_end)
-    V, n = hmm.model.stay.shape
+    """The HMM of a self_train folder: its Viterbi path."""
+    hmm = PhoneHmm.read(folder / "hmm.safetensors", front_end)
+    V, n = hmm.sounds.stay.shape
 
     def hear(encoded: Ragged) -> Iterator[Heard]:
-        labels, *rest = hmm.hear(encoded)
-        rows = (Ragged(flat, labels.offsets) for flat in rest)
-        for path, beginning, scores in zip(labels, *rows, strict=True):
+        for states, scores in zip(*hmm.hear(encoded), strict=True):
             likely = np.logaddexp.reduce(scores.reshape(-1, V, n), axis=2)
-            yield _found(hmm.phones, runs(path, silence=V - 1, begins=beginning), likely, scores)
+            yield _found(hmm.phones, said(states, n_states=n, silence=V - 1), likely, scores)
 
-    stay = hmm.model.stay.cpu().double()
+    stay = hmm.sounds.stay.cpu().double()
     return FramesEngine(front_end, hmm.phones[:-1], hear, (stay.log().numpy(), (1 - stay).log().numpy()))
 
 

@@ -29,12 +29,6 @@ def test_segments_become_frames(segments: list[tuple[int, int]]) -> None:
     assert per_frame(labels, starts, int(lengths.sum())).tolist() == expected
 
 
-def test_a_phone_may_follow_itself() -> None:
-    begins = np.array([1, 0, 1, 1, 0, 1], bool)
-    found = runs(np.array([2, 2, 2, SILENCE, SILENCE, 1]), silence=SILENCE, begins=begins)
-    assert found.tolist() == [[2, 0, 2], [2, 2, 3], [1, 5, 6]]
-
-
 def test_scores_of_segments_become_those_of_frames() -> None:
     assert per_frame(np.array([[1, 2], [3, 4]]), np.array([0, 2]), 3).tolist() == [[1, 2], [1, 2], [3, 4]]
 

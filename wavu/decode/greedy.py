@@ -3,15 +3,13 @@
 import numpy as np
 
 
-def runs(labels: np.ndarray, *, silence: int, begins: np.ndarray | None = None) -> np.ndarray:
+def runs(labels: np.ndarray, *, silence: int) -> np.ndarray:
     """Labels (N) of one utterance -> (R, 3) int64: phone, first frame, and the frame after the last, of each of R phones.
-
-    begins (N) bool: the frames that begin a phone, where that is known, as of a phone that follows itself; None: a run is one.
 
     >>> runs(np.array([9, 4, 4, 7, 9, 9, 7]), silence=9).tolist()
     [[4, 1, 3], [7, 3, 4], [7, 6, 7]]
     """
-    edges = np.flatnonzero(np.diff(labels, prepend=-1, append=-1) if begins is None else np.append(begins, True))
+    edges = np.flatnonzero(np.diff(labels, prepend=-1, append=-1))
     phones = np.asarray(labels)[edges[:-1]]
     return np.stack([phones, edges[:-1], edges[1:]], axis=1)[phones != silence].astype(np.int64)
 
