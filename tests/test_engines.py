@@ -110,8 +110,10 @@ def write_words(folder: Path) -> None:
     write_table(folder / "words" / "lexicon.tsv", rows, ("word", "phones"))
     unigrams = "".join(f"-0.7\t{word}\t0\n" for word in ("<s>", "</s>", "<unk>", "tak", "ka", "at"))
     (folder / "words" / "words.arpa").write_text(f"\\data\\\nngram 1=6\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
-    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0, "beam": 20.0, "max_active": 1000}
+    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0}
     write_json(folder / "words" / "words.json", weights)
+    search = weights | {"acoustic_scale": 9.0, "beam": 20.0, "max_active": 1000}
+    write_json(folder / "stage.json", {"command": "self_train", "config": {"words": search}})
 
 
 def test_words_are_found_where_the_folder_knows_any(hmm: FramesEngine, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_words_are_found_where_the_folder_knows_any(hmm: FramesEngine, tmp_path:
     said = words.decode(heard.scores)
     assert [words.words[word.word] for word in said] == ["tak", "ka"]
     assert hmm.times(said, heard) == pytest.approx(np.array([[2, 10], [13, 18]]) * HOP_SECONDS)
-    assert all(0.9 < word.confidence <= 1 for word in said) and (tmp_path / "words" / "graph").is_dir()
+    assert all(0.9 < word.confidence <= 1 for word in said) and list((tmp_path / "words").glob("*.fst"))
 
 
 def test_a_generator_has_no_way_to_words(tmp_path: Path) -> None:

@@ -264,26 +264,29 @@ def test_two_files_of_one_name_are_named_by_their_folders(gan: Path, tmp_path: P
 # Formats and places
 
 
-def test_every_format_has_a_way_out(gan: Path, tmp_path: Path, run) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_a_way_out(name: str, gan: Path, tmp_path: Path, capsys) -> None:
     """Printed, into one file, into a folder; what is printed is what is written."""
-    one = save(tmp_path / "in" / "1.wav", "ai.a")
+    plain = {"model": str(gan), "times": None, "max_seconds": None, "words": True, "rescore": None, "nbest": 50}
+
+    def told(file: Path, out: Path | None, chosen: str | None) -> str:
+        transcribe.main_work(plain | {"files": [str(file)], "out": out and str(out), "format": chosen})
+        return capsys.readouterr().out
+
+    kind, one = FORMATS[name], save(tmp_path / "in" / "1.wav", "ai.a")
     save(tmp_path / "in" / "x" / "2.wav", "ia.i")
-    for name, kind in FORMATS.items():
-        _, printed, _ = run(one, f"model={gan}", f"format={name}")
-        out = tmp_path / f"out{kind.ending}"
-        code, nothing, err = run(one, f"model={gan}", f"out={out}")
-        assert code == 0 and nothing == "" and out.read_text(encoding="utf-8") == printed and "a" in printed, err
-        out = tmp_path / "many" / name
-        code, _, err = run(tmp_path / "in", f"model={gan}", f"format={name}", f"out={out}")
-        assert code == 0, err
-        if kind.one_each:
-            files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-            assert files == {f"1{kind.ending}", f"x/2{kind.ending}"}
-            assert (out / f"1{kind.ending}").read_text(encoding="utf-8") == printed
-        else:
-            rows = out.read_text(encoding="utf-8").splitlines()
-            expected = ["1"] * 3 + ["x/2"] * 3 if name == "ctm" else ["1", "x/2"]
-            assert [row.replace(" ", "\t").split("\t")[0] for row in rows if not row.startswith("id\t")] == expected
+    printed, out = told(one, None, name), tmp_path / f"out{kind.ending}"
+    assert told(one, out, None) == "" and out.read_text(encoding="utf-8") == printed and "a" in printed
+    out = tmp_path / "many" / name
+    assert told(tmp_path / "in", out, name) == ""
+    if kind.one_each:
+        files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+        assert files == {f"1{kind.ending}", f"x/2{kind.ending}"}
+        assert (out / f"1{kind.ending}").read_text(encoding="utf-8") == printed
+    else:
+        rows = out.read_text(encoding="utf-8").splitlines()
+        expected = ["1"] * 3 + ["x/2"] * 3 if name == "ctm" else ["1", "x/2"]
+        assert [row.replace(" ", "\t").split("\t")[0] for row in rows if not row.startswith("id\t")] == expected
 
 
 def test_json_of_many_is_printed_line_by_line(gan: Path, tmp_path: Path, run) -> None:
@@ -397,8 +400,10 @@ def knows_words(hmm: Path, tmp_path_factory) -> Path:
     write_table(folder / "words" / "lexicon.tsv", rows, ("word", "phones"))
     unigrams = "".join(f"-0.7\t{word}\t0\n" for word in ("<s>", "</s>", "<unk>", "ai", "ia", "a"))
     (folder / "words" / "words.arpa").write_text(f"\\data\\\nngram 1=6\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
-    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0, "beam": 20.0, "max_active": 1000}
+    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0}
     write_json(folder / "words" / "words.json", weights)
+    search = weights | {"acoustic_scale": 9.0, "beam": 20.0, "max_active": 1000}
+    write_json(folder / "stage.json", {"command": "self_train", "config": {"words": search}})
     return folder
 
 

@@ -19,7 +19,7 @@ from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import log_posteriors, output_starts
-from wavu.store import Ragged, read_json, read_table, read_tensors
+from wavu.store import Ragged, finished, read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:
@@ -243,22 +243,25 @@ def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
 def read_words(folder: Path, engine: Engine) -> "WordDecoder | None":
     """The word decoder of the engine's scores; None where the folder knows no words, or the engine has no way to them.
 
-    ``words/`` holds lexicon.tsv, words.arpa, the weights in words.json and, once built, the search graph.
+    ``words/`` holds lexicon.tsv, words.arpa, the weights in words.json and, once built, the search graph. All else that the
+    search needs to know is in the settings of self_train.
 
     Raises:
-        WavuError: a file is missing or damaged.
+        WavuError: a file is missing or damaged, or self_train has not finished.
     """
-    folder, topology = folder / "words", engine.topology()
-    if topology is None or not folder.is_dir():
+    topology = engine.topology()
+    if topology is None or not (folder / "words" / "words.json").exists():
         return None
+    settings = finished(folder, "self_train")["config"]["words"]
+    folder = folder / "words"
     from wavu.decode.words import WordDecoder  # here, because a recogniser of phones needs no Kaldi
 
     lexicon = read_table(folder / "lexicon.tsv", ["word", "phones"])
     number = {phone: index for index, phone in enumerate(engine.phones)}
     spelled = Ragged.of([np.array([number.get(phone, -1) for phone in row["phones"].split()], int) for row in lexicon], np.int16)
-    weights = read_json(folder / "words.json")
+    settings = settings | read_json(folder / "words.json")
     words = [row["word"] for row in lexicon]
-    return WordDecoder(words, spelled, folder / "words.arpa", topology, **weights, cache=folder / "graph")
+    return WordDecoder(words, spelled, folder / "words.arpa", topology, **settings, cache=folder)
 
 
 def _found(phones: list[str], found: np.ndarray, likely: np.ndarray, scores: np.ndarray | None = None) -> Heard:
