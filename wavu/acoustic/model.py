@@ -15,8 +15,8 @@ from wavu.acoustic.gaussians import Mixtures, Statistics, one_for_all
 from wavu.acoustic.transform import Covariances, Discriminant, Transform, as_tensor, semi_tied
 from wavu.store import Ragged
 
-# Frames held in memory at a time while a model is trained: some 500 MB of windows of 1,000 dims.
-_PART_FRAMES = 2**17
+# Frames held in memory at a time while a model is trained: 470 MB of windows of 7 frames of 512 dims.
+_PART_FRAMES = 2**15
 
 
 @dataclass(frozen=True)

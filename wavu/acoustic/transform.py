@@ -71,7 +71,7 @@ class Discriminant:
         places = neighbours(frames, self.reach)
         window = torch.cat([flat[torch.from_numpy(at).to(flat.device)] for at in places], 1)
         self.count += torch.bincount(classes, minlength=len(self.count))
-        self.first.index_add_(0, classes, window.double())
+        self.first += torch.zeros_like(self.first, dtype=window.dtype).index_add_(0, classes, window)
         self.second += (window.T @ window).double()
 
     def transform(self, dim: int) -> Transform:
