@@ -9,7 +9,7 @@ from wavu import engines
 from wavu.audio.frontend import FrontEnd
 from wavu.engines import FramesEngine, StudentEngine, read_engine, read_hmm, read_words
 from wavu.errors import WavuError
-from wavu.store import Ragged, write_json, write_table, write_tensors
+from wavu.store import Ragged, read_tensors, write_json, write_table, write_tensors
 from wavu.student.model import Student
 from wavu.units import HOP_SECONDS, RATE_HZ
 
@@ -58,6 +58,13 @@ def test_an_hmm_hears_its_units(hmm: FramesEngine) -> None:
 def test_confidence_falls_where_other_phones_sound(hmm: FramesEngine) -> None:
     (clear,), (torn,) = ([*hmm.hear_frames(encoded(line))] for line in ("aaaaaa", "aakaaa"))
     assert torn.phones == ["a"] and torn.confidence[0] < clear.confidence[0] - 0.01
+
+
+def test_sounds_count_less_where_the_search_believes_them_less(hmm: FramesEngine, tmp_path: Path) -> None:
+    tensors, about = read_tensors(tmp_path / "hmm.safetensors")
+    write_tensors(tmp_path / "hmm.safetensors", tensors, about | {"grammar_weight": 3.0})
+    (heard,) = read_hmm(tmp_path, front_end()).hear_frames(encoded("aaaa"))
+    assert heard.confidence == pytest.approx(97 ** (1 / 3) / (97 ** (1 / 3) + 3), abs=1e-3)
 
 
 def test_a_student_marks_phones_that_touch() -> None:

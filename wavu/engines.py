@@ -233,7 +233,8 @@ def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
 
     def hear(encoded: Ragged) -> Iterator[Heard]:
         for states, scores in zip(*hmm.hear(encoded), strict=True):
-            likely = np.logaddexp.reduce(scores.reshape(-1, V, n), axis=2)
+            # Sounds count as much against each other as they do against the n-gram in the search.
+            likely = np.logaddexp.reduce(scores.reshape(-1, V, n), axis=2) / hmm.weights["grammar_weight"]
             yield _found(hmm.phones, said(states, n_states=n, silence=V - 1), likely, scores)
 
     stay = hmm.sounds.stay.cpu().double()
