@@ -11,7 +11,7 @@ from tests.student.test_train import MASKS, SETTINGS, tones
 from wavu import fine_tune
 from wavu.audio.files import Recording
 from wavu.errors import WavuError
-from wavu.selection import Judge
+from wavu.selection import Judge, disagreement
 from wavu.store import Ragged, read_json
 from wavu.student.model import WEIGHTS, Student
 
@@ -37,7 +37,8 @@ def lessons(tmp_path: Path) -> fine_tune.Lessons:
     recordings = [
         Recording(str(number), tmp_path / f"{number}.wav", 0.0, len(wave) / 16_000) for number, wave in enumerate(waves)
     ]
-    return fine_tune.Lessons(recordings, labels, np.linspace(0, 1, 40))
+    seconds = np.array([recording.seconds for recording in recordings])
+    return fine_tune.Lessons(recordings, labels, np.linspace(0, 1, 40), seconds)
 
 
 def judge(labels: Ragged) -> Judge:
@@ -49,18 +50,21 @@ def judge(labels: Ragged) -> Judge:
     )  # fmt: skip
 
 
-def run(lessons: fine_tune.Lessons, folder: Path, **training: object) -> dict:
+def run(lessons: fine_tune.Lessons, folder: Path, **training: object) -> tuple:
     return fine_tune.fine_tune(
-        lessons, folder, phones=PHONES, encoder=None, judge=judge(lessons.labels), settings=settings(**training), seed=0
-    )
+        lessons, folder, phones=PHONES, encoder=None, judge=judge(lessons.labels), about={"language": "x"},
+        settings=settings(**training), seed=0,
+    )  # fmt: skip
 
 
 def test_a_student_is_left_that_says_what_it_was_taught(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
-    scores = run(lessons, tmp_path / "student", updates=150)
-    assert scores["disagreement"] < 0.3  # by chance about 0.8
+    pupil, said, counts = run(lessons, tmp_path / "student", updates=150)
+    assert counts["disagreement"] < 0.3  # by chance about 0.8
+    assert counts["disagreement"] == pytest.approx(disagreement(said, lessons.labels), abs=1e-4)
+    assert [row.tolist() for row in pupil.say(np.array([3, 1]))] == [said[3].tolist(), said[1].tolist()]
     student, about = Student.read(tmp_path / "student"), read_json(tmp_path / "student" / "about.json")
     assert student.phones == PHONES and about["learned"] == round(0.9 * 36) and about["updates"] == 150
-    assert about["scores"]["disagreement"] == scores["disagreement"]
+    assert about["language"] == "x" and about["scores"]["disagreement"] == pytest.approx(counts["disagreement"], abs=1e-4)
     assert not (tmp_path / "student" / "checkpoint.safetensors").exists()
 
 
@@ -97,11 +101,15 @@ def test_stops_when_nothing_gets_better_and_keeps_the_best(lessons: fine_tune.Le
 
     chosen = settings(updates=100)
     chosen["validation"] |= {"patience": 3}
-    fine_tune.fine_tune(lessons, tmp_path / "stopped", phones=PHONES, encoder=None, judge=Falling(), settings=chosen, seed=0)
+    fine_tune.fine_tune(
+        lessons, tmp_path / "stopped", phones=PHONES, encoder=None, judge=Falling(), about={}, settings=chosen, seed=0
+    )
     assert read_json(tmp_path / "stopped" / "about.json")["updates"] == 50
     chosen["validation"] |= {"patience": 100, "every": 20}
     Falling.rows = iter([1.0, *range(2, 9)])
-    fine_tune.fine_tune(lessons, tmp_path / "long", phones=PHONES, encoder=None, judge=Falling(), settings=chosen, seed=0)
+    fine_tune.fine_tune(
+        lessons, tmp_path / "long", phones=PHONES, encoder=None, judge=Falling(), about={}, settings=chosen, seed=0
+    )
     assert (tmp_path / "long" / WEIGHTS).read_bytes() == (tmp_path / "stopped" / WEIGHTS).read_bytes()
 
 
@@ -114,7 +122,7 @@ def test_learns_from_the_surest_and_never_from_those_it_is_judged_on(lessons: fi
 
 def test_utterances_without_labels_teach_nothing() -> None:
     rows = Ragged.of([np.array([], int), np.array([1, 2]), np.array([], int), np.array([0])], np.int16)
-    learned, judged = fine_tune.Lessons([], rows, np.ones(4)).split(surest=1.0, held=100, seed=0)
+    learned, judged = fine_tune.Lessons([], rows, np.ones(4), np.ones(4)).split(surest=1.0, held=100, seed=0)
     assert sorted([*learned, *judged]) == [1, 3]
     with pytest.raises(WavuError, match="nothing to learn from"):
-        fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3)).split(surest=1.0, held=1, seed=0)
+        fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3), np.ones(3)).split(surest=1.0, held=1, seed=0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
@@ -21,16 +22,20 @@ from wavu.student import ctc
 from wavu.student.model import Student, batches
 from wavu.student.train import Trainer, restore_weights
 
-JUDGED_SECONDS = 200.0  # of audio heard at a time when nothing is learned; changes no result
+HEARD_SECONDS = 200.0  # of audio at a time when nothing is learned; changes no result
 
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """What there is to learn from, of U utterances. labels: phones of each, no silence. confidence (U): in its labels, 0 to 1."""
+    """What there is to learn from, of U utterances.
+
+    labels: phones of each, no silence. confidence (U): in its labels, 0 to 1. speech_seconds (U): of it that are no pause.
+    """
 
     recordings: Sequence[Recording]
     labels: Ragged
     confidence: np.ndarray
+    speech_seconds: np.ndarray
 
     def split(self, *, surest: float, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Utterances to learn from, the share ``surest`` of the others, and about ``held`` to be judged on (a tenth of few)."""
@@ -43,65 +48,73 @@ class Lessons:
         return np.sort(order[: max(1, round(surest * len(order)))]), np.sort(judged)
 
 
-def fine_tune(
-    lessons: Lessons, folder: Path, *, phones: list[str], encoder: str | None, judge: Judge, settings: dict, seed: int
-) -> dict:
-    """Train a student, write it to ``folder``, and return its label-free scores over all utterances.
-
-    phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
-    settings: a ``configs/student/*.yaml``.
-    """
-    student = _new_student(phones, encoder, settings, seed)
-    learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
-    inputs = _inputs(student, lessons.recordings)
-    seconds = np.array([recording.seconds for recording in lessons.recordings])
-    exam = _Exam(student, inputs, seconds, lessons.labels, judge)
-    trainer = Trainer(
-        student, inputs=lambda place: inputs(learned[place]), seconds=seconds[learned], targets=lessons.labels.take(learned),
-        seed=seed, **settings["training"],
-    )  # fmt: skip
-    best = _train(trainer, lambda: exam.score(judged), folder / "checkpoint.safetensors", **settings["validation"])
-    restore_weights(student, best)
-    student.model.eval()
-    scores = exam.score(np.arange(len(seconds)))
-    about = {"learned": len(learned), "updates": trainer.done, "longest_seconds": float(seconds[learned].max())}
-    about |= {
-        "network": _described(student, encoder),
-        "scores": {name: value for name, value in scores.items() if name != "suspected_failed"},
-    }
-    write_json(folder / "about.json", about | {"suspected_failed": scores["suspected_failed"]})
-    student.write(folder)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    return scores
-
-
 @dataclass(frozen=True, eq=False)
-class _Exam:
-    """Judges what the student says, without labels of people."""
+class Pupil:
+    """A student in front of its recordings. inputs: what it sees of utterance u. seconds (U)."""
 
     student: Student
     inputs: Callable[[int], np.ndarray]
     seconds: np.ndarray
-    labels: Ragged
-    judge: Judge
 
-    def score(self, rows: np.ndarray) -> dict:
-        said: list[np.ndarray] = [np.zeros(0, np.int16)] * len(rows)
-        for group in batches(self.seconds[rows].tolist(), JUDGED_SECONDS, equal=False):
+    def hear(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Log probabilities (N, P) of some utterances."""
+        heard: list[np.ndarray] = [np.zeros(0)] * len(rows)
+        for group in batches(self.seconds[rows].tolist(), HEARD_SECONDS, equal=False):
             for place, scores in zip(
                 group, self.student.score_inputs([self.inputs(rows[place]) for place in group]), strict=True
             ):
-                said[place] = ctc.greedy(scores)[:, 0].astype(np.int16)
-        lines = Ragged.of(said, np.int16)
-        measured = {"disagreement": disagreement(lines, self.labels.take(rows))}
-        scores = self.judge.score(lines, seconds=float(self.seconds[rows].sum()), **measured)
-        return scores | {"suspected_failed": self.judge.suspect(scores)}
+                heard[place] = scores
+        return heard
+
+    def say(self, rows: np.ndarray) -> Ragged:
+        """Phones of some utterances, by the best path."""
+        return Ragged.of([ctc.greedy(scores)[:, 0] for scores in self.hear(rows)], np.int16)
+
+
+def fine_tune(
+    lessons: Lessons,
+    folder: Path,
+    *,
+    phones: list[str],
+    encoder: str | None,
+    judge: Judge,
+    about: dict,
+    settings: dict,
+    seed: int,
+) -> tuple[Pupil, Ragged, dict]:
+    """Train a student and write it to ``folder``; also returns what it says of all utterances, and label-free scores of that.
+
+    phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
+    about: where the lessons come from, for the card of an export. settings: a ``configs/student/*.yaml``.
+    """
+    student = _new_student(phones, encoder, settings, seed)
+    learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
+    seconds = np.array([recording.seconds for recording in lessons.recordings])
+    pupil = Pupil(student, _inputs(student, lessons.recordings), seconds)
+
+    def score(rows: np.ndarray, said: Ragged) -> dict:
+        differing = disagreement(said, lessons.labels.take(rows))
+        return judge.score(said, seconds=float(lessons.speech_seconds[rows].sum()), disagreement=differing)
+
+    trainer = Trainer(
+        student, inputs=lambda place: pupil.inputs(learned[place]), seconds=seconds[learned], targets=lessons.labels.take(learned),
+        seed=seed, **settings["training"],
+    )  # fmt: skip
+    checkpoint = folder / "checkpoint.safetensors"
+    restore_weights(student, _train(trainer, lambda: score(judged, pupil.say(judged)), checkpoint, **settings["validation"]))
+    everything = np.arange(len(seconds))
+    said = pupil.say(everything)
+    scores = score(everything, said)
+    counts = {"learned": len(learned), "updates": trainer.done, "suspected_failed": judge.suspect(scores)}
+    known = {"network": _described(student, encoder), "longest_seconds": float(seconds[learned].max()), "scores": scores}
+    write_json(folder / "about.json", about | counts | known)
+    student.write(folder)
+    checkpoint.unlink(missing_ok=True)
+    return pupil, said, counts | {name: round(value, 4) for name, value in scores.items()}
 
 
 def _new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
     """Its new weights are drawn from the seed."""
-    import torch
-
     torch.manual_seed(seed)
     if encoder is None:
         return Student.small(phones, **settings["network"], regularisation=settings["regularisation"])

@@ -19,6 +19,7 @@ import torch
 
 from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, parts, stays
 from wavu.acoustic.transform import unchanged
+from wavu.audio.files import read_manifest
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.command import command
@@ -28,6 +29,7 @@ from wavu.decode.topology import Topology
 from wavu.decode.tuning import tune
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
+from wavu.fine_tune import Lessons, fine_tune
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label
 from wavu.progress import say, track
@@ -39,16 +41,20 @@ from wavu.store import (
     Text,
     fingerprint,
     finished,
+    read_array,
+    read_json,
     read_table,
     read_tensors,
     write_array,
     write_json,
     write_tensors,
 )  # fmt: skip
+from wavu.student import ctc
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
 
+HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 LABEL_BATCH = 256  # utterances labelled at a time by a generator; changes no result
 
 
@@ -64,12 +70,14 @@ def main_work(config: dict) -> None:
     labels, silence = _generator_labels(folders["gan"], speech, config["voters"])
     with stage.run() as counts:
         task = _task(speech, text, folders["text"], labels, silence, config)
-        turns, weights = _train(task, config, stage.out_dir)
-        kept = max(turns, key=lambda turn: turn.evidence)
-        weights["phones"] = _tune_phones(kept, task, config["tuning"])
-        FrontEnd.read(folders["audio"] / "frontend").write(stage.out_dir / "frontend")
-        _write(kept, task, weights, silence, stage.out_dir)
-        counts |= _counts(turns, kept, task, weights)
+        if not (stage.out_dir / HMM_DONE).exists():
+            _copy(folders, stage.out_dir)
+            _hidden_markov_models(task, silence, config, stage.out_dir)
+        counts |= read_json(stage.out_dir / HMM_DONE)
+        if config["student"]["kind"] != "none":
+            counts["student"] = _student(task, folders, config, stage.out_dir)
+        counts["suspected_failed"] = counts.get("student", counts["hmm"])["suspected_failed"]
+        (stage.out_dir / HMM_DONE).unlink()
     _report(counts, stage.out_dir)
 
 
@@ -82,12 +90,29 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
     made_by = {"gan": "gan_train", "audio": "prepare_audio", "text": "prepare_text"}
     records = {name: finished(folder, made_by[name]) for name, folder in folders.items()}
     inputs = {name: fingerprint(record) for name, record in records.items()}
-    for name, seen in records["gan"]["inputs"].items():
-        if seen != inputs[name]:
+    for name in ("audio", "text"):
+        if records["gan"]["inputs"][name] != inputs[name]:
             raise WavuError(
                 f"{folders['gan']} was not trained on {folders[name]} as it is now; give the {name}= that gan_train was given"
             )
     return inputs
+
+
+def _copy(folders: dict[str, Path], out_dir: Path) -> None:
+    """What makes the folder a whole recogniser: how to hear, and which words there are."""
+    FrontEnd.read(folders["audio"] / "frontend").write(out_dir / "frontend")
+    (out_dir / "words").mkdir(exist_ok=True)
+    for name in ("lexicon.tsv", "words.arpa"):
+        shutil.copyfile(folders["text"] / name, out_dir / "words" / name)
+
+
+def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Path) -> None:
+    """Train them, and leave the best one, what it found, and last its counts."""
+    turns, weights = _train(task, config, out_dir)
+    kept = max(turns, key=lambda turn: turn.evidence)
+    weights["phones"] = _tune_phones(kept, task, config["tuning"])
+    _write(kept, task, weights, silence, out_dir)
+    write_json(out_dir / HMM_DONE, _counts(turns, kept, task, weights))
 
 
 # Labels of generators
@@ -196,10 +221,10 @@ def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
         while len(turns) <= count:
             model = _gaussians(turns[-1].states, task, gaussians)
             if config["search"] == "words":
-                decoder = _word_decoder(model, task, config["words"], weights, out_dir)
+                decoder = _word_decoder(task, _hmm_topology(model, task), weights.get("words", config["words"]), out_dir)
                 if not weights:
-                    weights["words"] = _tune_words(decoder, model, turns[-1], task, config["tuning"])
-                    decoder = decoder.reweighted(**weights["words"])
+                    tuned = _tune_words(decoder, model, turns[-1], task, config["tuning"])
+                    decoder, weights["words"] = decoder.reweighted(**tuned), config["words"] | tuned
                 states = _through_words(decoder, model, task)
             else:
                 states = hmm.best_states(model, task.grammar, task.speech.frames, grammar_weight=1.0, phone_bonus=0.0)
@@ -254,17 +279,16 @@ def _evidence(states: Ragged, task: Task, settings: dict) -> float:
 # Words
 
 
-def _word_decoder(model: AcousticModel, task: Task, settings: dict, weights: dict, out_dir: Path) -> WordDecoder:
-    """The search through the lexicon for this model."""
+def _hmm_topology(model: AcousticModel, task: Task) -> Topology:
     stay = model.stay.double().cpu()
-    topology = Topology.hmm(*task.shape, log_stay=stay.log().numpy(), log_leave=(1 - stay).log().numpy())
-    rows = read_table(task.written / "lexicon.tsv", ["word", "phones"])
-    number = {phone: place for place, phone in enumerate(task.text.phones)}
-    spelled = Ragged.of([np.array([number[phone] for phone in row["phones"].split()]) for row in rows], np.int64)
+    return Topology.hmm(*task.shape, log_stay=stay.log().numpy(), log_leave=(1 - stay).log().numpy())
+
+
+def _word_decoder(task: Task, topology: Topology, settings: dict, out_dir: Path) -> WordDecoder:
+    """The search through the lexicon, among phones without silence in a network of phones alone."""
     return WordDecoder(
-        [row["word"] for row in rows], spelled, task.written / "words.arpa", topology, **settings | weights.get("words", {}),
-        cache=out_dir / "words",
-    )  # fmt: skip
+        task.text.words, task.text.pronunciations, task.written / "words.arpa", topology, **settings, cache=out_dir / "words"
+    )
 
 
 def _through_words(decoder: WordDecoder, model: AcousticModel, task: Task) -> Ragged:
@@ -347,9 +371,62 @@ def _write(kept: Turn, task: Task, weights: dict, silence: dict, out_dir: Path) 
     write_json(out_dir / "hmm.json", about)
     write_tensors(out_dir / "hmm.safetensors", hmm.packed(kept.model, task.grammar), about)
     if "words" in weights:
-        for name in ("lexicon.tsv", "words.arpa"):
-            shutil.copyfile(task.written / name, out_dir / "words" / name)
         write_json(out_dir / "words" / "words.json", weights["words"])
+
+
+# The student
+
+
+def _student(task: Task, folders: dict[str, Path], config: dict, out_dir: Path) -> dict:
+    """Fine-tune a CTC student on what the HMM found, and tune its word search; its counts."""
+    settings, phones = config["student"], task.text.phones[:-1]
+    lessons = Lessons(
+        read_manifest(folders["audio"] / "manifest.tsv"),
+        task.said(Ragged.read(out_dir, "states")),
+        np.asarray(read_array(out_dir / "confidence.npy")),
+        task.speech.frames.lengths * HOP_SECONDS,
+    )
+    lessons.labels.write(out_dir, "lessons")
+    encoder = _student_encoder(settings, folders["audio"])
+    pupil, said, counts = fine_tune(
+        lessons, out_dir / "student", phones=phones, encoder=encoder, judge=task.judge, about=_origin(lessons, task, folders, config),
+        settings=settings, seed=config["seed"],
+    )  # fmt: skip
+    said.write(out_dir, "student")
+    search = config["words"] | settings["words"]
+    decoder = _word_decoder(task, Topology.ctc(len(phones), blank=ctc.BLANK), search, out_dir)
+    rows = task.some(config["tuning"]["utterances"])
+    judge = _tuning_judge(said.take(rows), task, config["tuning"])
+    weights, _ = tune(decoder, pupil.hear(rows), lambda _, phones: judge(phones), grid=settings["tuning"])
+    write_json(out_dir / "words" / "words.json", search | weights)
+    return counts | {"weights": search | weights}
+
+
+def _student_encoder(settings: dict, audio: Path) -> str | None:
+    """What is fine-tuned: the encoder that is named, or the one that prepare_audio used; None for a small network."""
+    if settings["kind"] == "small":
+        return None
+    used = read_json(audio / "frontend" / "frontend.json")["encoder"]
+    if settings["encoder"] is None and used["kind"] != "huggingface":
+        raise WavuError(
+            f"student=wav2vec2 fine-tunes an encoder, and {audio} was prepared with encoder={used['kind']}; "
+            "give student.encoder=NAME, or take student=small"
+        )
+    return settings["encoder"] or used["model"]
+
+
+def _origin(lessons: Lessons, task: Task, folders: dict[str, Path], config: dict) -> dict:
+    """Where a student comes from, for the card of its export."""
+    written = finished(folders["text"], "prepare_text")["config"]
+    return {
+        "language": str(written["language"]),
+        "units": written["units"],
+        "utterances": len(lessons.recordings),
+        "audio_seconds": sum(recording.seconds for recording in lessons.recordings),
+        "sentences": len(task.text.lines),
+        "words": len(task.text.lines.flat),
+        "labels": f"what was decoded as {config['search']} of the text",
+    }
 
 
 def _counts(turns: list[Turn], kept: Turn, task: Task, weights: dict) -> dict:
@@ -359,22 +436,30 @@ def _counts(turns: list[Turn], kept: Turn, task: Task, weights: dict) -> dict:
     changed = (kept.states.flat // task.shape[1] != task.labels.flat).mean()
     return {
         "utterances": len(kept.states),
-        "kept": kept.name,
-        "evidence": {turn.name: round(turn.evidence, 4) for turn in turns},
-        "weights": weights,
-        **{name: round(value, 4) for name, value in scores.items()},
-        "labels_changed": round(float(changed), 4),
-        "suspected_failed": task.judge.suspect(scores),
+        "hmm": {
+            "kept": kept.name,
+            "evidence": {turn.name: round(turn.evidence, 4) for turn in turns},
+            "weights": weights,
+            **{name: round(value, 4) for name, value in scores.items()},
+            "labels_changed": round(float(changed), 4),
+            "suspected_failed": task.judge.suspect(scores),
+        },
     }
 
 
 def _report(counts: dict, out_dir: Path) -> None:
-    turns = ", ".join(f"{name} {value:.3f}" for name, value in counts["evidence"].items())
-    say(f"log likelihood per frame of speech not learned from: {turns}; kept: {counts['kept']}")
+    turns = ", ".join(f"{name} {value:.3f}" for name, value in counts["hmm"]["evidence"].items())
+    say(f"log likelihood per frame of speech not learned from: {turns}; kept: {counts['hmm']['kept']}")
     say(
-        f"{counts['utterances']:,} utterances, {100 * counts['labels_changed']:.1f} % of the frames relabelled; "
-        f"perplexity {counts['lm_perplexity']:.2f}, {counts['phones_per_second']:.1f} phones per second -> {out_dir}"
+        f"HMM: {counts['utterances']:,} utterances, {100 * counts['hmm']['labels_changed']:.1f} % of the frames relabelled; "
+        f"perplexity {counts['hmm']['lm_perplexity']:.2f}, {counts['hmm']['phones_per_second']:.1f} phones per second"
     )
+    if "student" in counts:
+        say(
+            f"student: {counts['student']['updates']:,} updates; perplexity {counts['student']['lm_perplexity']:.2f} without any language model, "
+            f"{100 * counts['student']['disagreement']:.1f} % of its phones differ from the HMM's words"
+        )
+    say(f"-> {out_dir}")
     if counts["suspected_failed"]:
         say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust its phones")
 
