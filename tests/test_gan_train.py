@@ -17,7 +17,7 @@ from wavu.command import CONFIGS
 from wavu.errors import WavuError
 from wavu.gan.population import Population
 from wavu.selection import Judge
-from wavu.store import Ragged, Speech, Text, read_json, read_table, read_tensors, write_tensors
+from wavu.store import Ragged, Speech, Text, fingerprint, read_json, read_table, read_tensors, write_json, write_tensors
 
 SMALL = (
     "updates=40",
@@ -151,6 +151,42 @@ def test_every_way_leads_to_the_end(folders: Path, ways: tuple[str, ...]) -> Non
     if read_json(folders / "gan" / "stage.json")["config"]["warm_start"] in ("hmm", "matching"):
         assert accuracy(folders, "gan") > 0.75
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def write_self_trained(folders: Path, wrong: float) -> Ragged:
+    """``hmm``, as self_train leaves it: labels of which some are wrong; they are returned."""
+    labels = spoil(toy_speech(UTTERANCES, 0)[1], wrong, 4)
+    labels = Ragged(np.repeat(labels.flat, FRAMES), labels.offsets * FRAMES)
+    labels.write(folders / "hmm", "labels")
+    about = {"phones": PHONES, "silence": {"probability": 0.125, "before": 0.0, "after": 0.0}}
+    write_tensors(folders / "hmm" / "hmm.safetensors", {"stay": np.zeros(1)}, about)
+    inputs = {name: fingerprint(read_json(folders / name / "stage.json")) for name in ("audio", "text")}
+    write_json(folders / "hmm" / "stage.json", {"command": "self_train", "config": {}, "inputs": inputs | {"gan": "x"}})
+    return labels
+
+
+def test_a_second_round_starts_from_what_self_training_found(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gan_train, "_decipher", None)
+    labels = write_self_trained(folders, 0.05)
+    train(folders, "gan", f"self_trained={folders}/hmm", "updates=2")
+    starts = Ragged.read(folders / "gan", "starts")
+    assert len(starts.flat) == labels.run_starts().sum()  # segments are the phones that were found
+    assert accuracy(folders, "gan") > 0.9
+    about = read_tensors(folders / "gan" / "generator.safetensors")[1]
+    assert about["cut"] == "hmm" and about["silence"]["probability"] == 0.125 and about["silence"]["before"] > 0.5
+    tensors, _ = read_tensors(folders / "gan" / "warm_start" / "hmm.safetensors")
+    assert list(tensors) == ["stay"]  # its HMM cuts new speech
+
+
+def test_a_second_round_that_cannot_be_is_refused(folders: Path) -> None:
+    write_self_trained(folders, 0.05)
+    with pytest.raises(WavuError, match="has nothing for warm_start=none; give warm_start=hmm or"):
+        train(folders, "gan", f"self_trained={folders}/hmm", "warm_start=none")
+    record = read_json(folders / "hmm" / "stage.json")
+    write_json(folders / "hmm" / "stage.json", record | {"inputs": record["inputs"] | {"text": "other"}})
+    with pytest.raises(WavuError, match="learned from another text folder; give the text= that self_train was given"):
+        train(folders, "gan", f"self_trained={folders}/hmm")
+    assert not (folders / "gan").exists()
 
 
 def test_a_warm_start_of_frames_says_what_it_has_learned_by_heart(folders: Path) -> None:

@@ -3,6 +3,7 @@
     python -m wavu.gan_train audio=runs/audio text=runs/text out_dir=runs/gan
     python -m wavu.gan_train audio=runs/audio text=runs/text out_dir=runs/gan members=32 recipe=wav2vec_u2
     python -m wavu.gan_train audio=runs/audio text=runs/text out_dir=runs/gan recipe=wav2vec_u sweep=original_grid
+    python -m wavu.gan_train audio=runs/audio text=runs/text out_dir=runs/gan2 self_trained=runs/hmm   # a second round
 
 wavu.prepare_audio and wavu.prepare_text come first. Killed in the middle, the same command goes on where it stopped.
 Curves: tensorboard --logdir runs/gan/curves
@@ -72,7 +73,10 @@ def main_work(config: dict) -> None:
     records = {"audio": finished(audio, "prepare_audio"), "text": finished(written, "prepare_text")}
     speech, text = Speech.read(audio), Text.read(written)
     _check(config, speech)
-    stage = Stage(config, command="gan_train", inputs={name: fingerprint(record) for name, record in records.items()})
+    inputs = {name: fingerprint(record) for name, record in records.items()}
+    if config["self_trained"]:
+        inputs["self_trained"] = fingerprint(_checked_self_trained(Path(config["self_trained"]), inputs, config["warm_start"]))
+    stage = Stage(config, command="gan_train", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
@@ -112,6 +116,19 @@ def _check(config: dict, speech: Speech) -> None:
         raise WavuError(
             f"{config['audio']} has no targets for the auxiliary loss; run prepare_audio with targets.clusters=64, or give loss.auxiliary=0"
         )
+
+
+def _checked_self_trained(folder: Path, inputs: dict[str, str], warm_start: str) -> dict:
+    """What self_train says of its folder; a second round on other speech or text than the first is refused."""
+    if warm_start not in ("hmm", "boundaries"):
+        raise WavuError(
+            f"self_trained={folder} has nothing for warm_start={warm_start}; give warm_start=hmm or warm_start=boundaries"
+        )
+    record = finished(folder, "self_train")
+    for name, now in inputs.items():
+        if record["inputs"][name] != now:
+            raise WavuError(f"{folder} learned from another {name} folder; give the {name}= that self_train was given")
+    return record
 
 
 def _guesses_targets(config: dict) -> bool:
@@ -288,6 +305,15 @@ def _decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Pat
     )
 
 
+def _take_over(self_trained: Path, phones: list[str], folder: Path) -> None:
+    """Write what self_train has found in place of a decipherment."""
+    labels = Ragged.read(self_trained, "labels")
+    labels.write(folder, "labels")
+    tensors, about = read_tensors(self_trained / "hmm.safetensors")
+    silence = {"probability": about["silence"]["probability"], **_silent_ends(labels, len(phones) - 1)}
+    write_tensors(folder / "hmm.safetensors", tensors, about | {"silence": silence})
+
+
 def _some_hours(units: Ragged, hours: float, noise: np.random.Generator) -> Ragged:
     """Utterances of so many hours in all, drawn at random; all when there are fewer."""
     order = noise.permutation(len(units))
@@ -310,7 +336,9 @@ def _warm_start(speech: Speech, text: Text, config: dict, out_dir: Path) -> Task
     if config["warm_start"] == "none":
         return Task(speech, None, config["silence"], config["phones_per_second"])
     folder = out_dir / "warm_start"
-    if not (folder / "hmm.safetensors").exists():
+    if config["self_trained"]:
+        _take_over(Path(config["self_trained"]), text.phones, folder)
+    elif not (folder / "hmm.safetensors").exists():
         _decipher(speech, text, config["decipher"], config["seed"], folder)
     name, model = ("matched", "matched") if config["warm_start"] == "matching" else ("labels", "hmm")
     frame_labels, cut = Ragged.read(folder, name), None
