@@ -60,6 +60,7 @@ def settings(folders: Path, *changes: str) -> dict:
     given = [f"{name}={folders / name}" for name in ("gan", "audio", "text")]
     given += [
         f"out_dir={folders / 'hmm'}",
+        *(["student=none"] if not any(change.startswith("student=") for change in changes) else []),
         "hmm.iterations=4",
         "hmm.states=2",
         "gaussians.turns=2",
@@ -80,8 +81,9 @@ def test_wrong_labels_become_right(changes: tuple[str, ...], folders: Path) -> N
     right = (labels.flat == truth().flat).mean()
     assert right > 0.92  # 0.8 before
     assert np.array_equal(states.flat // 2, labels.flat) and np.array_equal(states.offsets, labels.offsets)
-    counts = read_json(out / "stage.json")["counts"]
+    counts = read_json(out / "stage.json")["counts"]["hmm"]
     assert counts["labels_changed"] == pytest.approx(0.25, abs=0.06) and counts["suspected_failed"] is None
+    assert not (out / "student").exists() and not (out / self_train.HMM_DONE).exists()
     turns = list(counts["evidence"].values())
     assert counts["evidence"][counts["kept"]] == max(turns) and sorted(turns[:-1]) == turns[:-1]
     self_train.main_work(settings(folders, *changes))  # complete: nothing to do
@@ -89,7 +91,7 @@ def test_wrong_labels_become_right(changes: tuple[str, ...], folders: Path) -> N
 
 def test_gaussians_of_words_know_more_than_units(folders: Path) -> None:
     self_train.main_work(settings(folders))
-    counts = read_json(folders / "hmm" / "stage.json")["counts"]
+    counts = read_json(folders / "hmm" / "stage.json")["counts"]["hmm"]
     assert counts["kept"].startswith("gaussians") and set(counts["weights"]) == {"words", "phones"}
     assert (Ragged.read(folders / "hmm", "labels").flat == truth().flat).mean() > 0.97
     assert read_json(folders / "hmm" / "words" / "words.json") == counts["weights"]["words"]
@@ -136,7 +138,7 @@ def test_a_turn_that_explains_less_is_not_kept(folders: Path, monkeypatch: pytes
     told = iter([-5.0, -4.0, -4.5, -3.0])
     monkeypatch.setattr(self_train, "_evidence", lambda states, task, settings: next(told))
     self_train.main_work(settings(folders, "gaussians.turns=3", "search=phones"))
-    counts = read_json(folders / "hmm" / "stage.json")["counts"]
+    counts = read_json(folders / "hmm" / "stage.json")["counts"]["hmm"]
     assert counts["kept"] == "gaussians 1" and list(counts["evidence"].values()) == [-5.0, -4.0, -4.5]
 
 
@@ -186,4 +188,57 @@ def test_mistakes_are_told_and_leave_nothing(changes: tuple[str, ...], told: str
     given = [f"{name}={folders / value if name in ('gan', 'audio', 'text') else value}" for name, value in pairs]
     with pytest.raises(WavuError, match=told):
         self_train.main_work(settings(folders, *given))
+    assert not (folders / "hmm").exists()
+
+
+class Pupil:
+    """Hears phones with certainty, two frames and a blank each."""
+
+    def __init__(self, said: Ragged) -> None:
+        self.said = said
+
+    def hear(self, rows: np.ndarray) -> list[np.ndarray]:
+        paths = [np.stack([self.said[row] + 1] * 2 + [0 * self.said[row]], 1).ravel() for row in rows]
+        return [np.log(np.eye(V)[path] * 0.9 + 0.1 / V).astype(np.float32) for path in paths]
+
+
+def test_the_student_gets_what_the_hmm_found_and_a_kill_does_not_cost_the_hmm(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def taught(lessons: self_train.Lessons, folder: Path, **how: object) -> tuple:
+        given.append((lessons, how))
+        if len(given) == 1:
+            raise KeyboardInterrupt
+        return (
+            Pupil(lessons.labels),
+            lessons.labels,
+            {"updates": 7, "lm_perplexity": 4.0, "disagreement": 0.0, "suspected_failed": "why"},
+        )
+
+    monkeypatch.setattr(self_train, "fine_tune", taught)
+    config = settings(folders, "student=small", "gaussians.turns=1")
+    with pytest.raises(KeyboardInterrupt):
+        self_train.main_work(config)
+    monkeypatch.setattr(self_train, "_train", None)  # it is not called again
+    self_train.main_work(config)
+    (first, how), (again, _) = given
+    assert np.array_equal(first.labels.flat, again.labels.flat) and np.array_equal(first.confidence, again.confidence)
+    out, speech = folders / "hmm", Speech.read(folders / "audio")
+    said = Ragged.read(out, "states")
+    phones = Ragged(said.flat // 2, said.offsets).keep(hmm.begins(said, 2))
+    assert np.array_equal(first.labels.flat, phones.flat[phones.flat != V - 1])
+    assert [recording.id for recording in first.recordings] == speech.ids
+    assert first.speech_seconds == pytest.approx(speech.frames.lengths * 0.02)
+    assert how["encoder"] is None and how["phones"] == PHONES[:-1] and how["about"]["utterances"] == UTTERANCES
+    counts = read_json(out / "stage.json")["counts"]
+    assert counts["suspected_failed"] == "why" and counts["student"]["updates"] == 7
+    assert read_json(out / "words" / "words.json") == counts["student"]["weights"]
+    assert np.array_equal(Ragged.read(out, "student").flat, first.labels.flat)
+
+
+def test_a_student_needs_an_encoder_to_fine_tune(folders: Path) -> None:
+    with pytest.raises(WavuError, match="prepared with encoder=mfcc"):
+        self_train.main_work(settings(folders, "student=wav2vec2"))
     assert not (folders / "hmm").exists()

@@ -1,6 +1,6 @@
 """A language is invented, spoken and written; wavu learns to recognise it from speech and text that do not belong together.
 
-    python -m wavu.demo                       # about three minutes on two cores, no GPU
+    python -m wavu.demo                       # about six minutes on two cores, no GPU
     python -m wavu.demo seed=7                # another language
     python -m wavu.demo demo.voices=2         # two speakers
 
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
-from wavu.evaluate import phone_error_rate, read_phones, read_references
+from wavu.evaluate import phone_error_rate, read_references
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label
 from wavu.invent.language import invent
@@ -71,36 +72,37 @@ def main_work(config: dict) -> None:
 
 
 def make_corpus(
-    folder: Path, *, seed: int, utterances: int, sentences: int, lexicon: int, voices: int, words_per_minute: int
+    folder: Path, *, seed: int, utterances: int, held_out: int, sentences: int, lexicon: int, voices: int, words_per_minute: int
 ) -> float:
-    """Write audio/*.wav, sentences.txt, references.tsv and alignments.tsv; returns seconds of audio."""
+    """Write sentences.txt and two sets of recordings, all to learn from and held_out, each with its references and alignments.
+
+    Returns seconds of audio to learn from.
+    """
     generator = np.random.default_rng(seed)
     language = invent(generator, lexicon_size=lexicon)
-    drawn = language.sentences(utterances + sentences, generator)
-    spoken, written = drawn[:utterances], drawn[utterances:]
+    drawn = language.sentences(utterances + sentences + held_out, generator)
+    spoken, written, new = np.split(np.array(drawn), [utterances, utterances + sentences])
     write_text(folder / "sentences.txt", "".join(f"{sentence}\n" for sentence in written))
-    names = [f"{index:05d}" for index in range(utterances)]
-    write_table(
-        folder / "references.tsv", [{"id": name, "text": text} for name, text in zip(names, spoken, strict=True)], ["id", "text"]
-    )
-    total = speak_all(folder, dict(zip(names, spoken, strict=True)), voices, words_per_minute, generator)
+    total = speak_all(folder, spoken.tolist(), voices, words_per_minute, generator)
+    speak_all(folder / "held_out", new.tolist(), voices, words_per_minute, generator)
     say(
         f"a language of {len(language.letters)} letters, such as '{spoken[0]}': {utterances:,} sentences spoken "
-        f"({units.duration_words(total)}), {sentences:,} others written"
+        f"({units.duration_words(total)}), {sentences:,} others written, {held_out:,} kept for the end"
     )
     return total
 
 
-def speak_all(
-    folder: Path, sentences: dict[str, str], voices: int, words_per_minute: int, generator: np.random.Generator
-) -> float:
-    """Speak each sentence into ``audio/NAME.wav``; write alignments.tsv; returns seconds of audio."""
+def speak_all(folder: Path, sentences: list[str], voices: int, words_per_minute: int, generator: np.random.Generator) -> float:
+    """Speak each sentence into ``audio/00000.wav`` and on; write references.tsv and alignments.tsv; returns seconds of audio."""
+    names = [f"{index:05d}" for index in range(len(sentences))]
+    texts = dict(zip(names, sentences, strict=True))
+    write_table(folder / "references.tsv", [{"id": name, "text": text} for name, text in texts.items()], ["id", "text"])
     (folder / "audio").mkdir(parents=True)
     total, alignments = 0.0, []
     with track("speak", len(sentences), "sentences") as advance:
         for turn in range(voices):
             voice = Voice(**VOICES[turn], words_per_minute=words_per_minute)
-            for name, sentence in list(sentences.items())[turn::voices]:
+            for name, sentence in list(texts.items())[turn::voices]:
                 said = voice.speak(sentence)
                 before, after = generator.uniform(*QUIET_SECONDS, 2)
                 waveform = np.pad(said.waveform, (units.samples(before), units.samples(after)))
@@ -118,18 +120,19 @@ def speak_all(
 
 def commands(out_dir: Path, seed: int, settings: dict[str, list[str]]) -> dict[str, list[str]]:
     """The command line of each stage, in order."""
-    corpus, audio, text, cold, gan, hmm = (out_dir / name for name in ("corpus", "audio", "text", "cold", "gan", "hmm"))
-    both = [f"audio={audio}", f"text={text}", f"seed={seed}"]
-    scored = [f"hypotheses={out_dir}/hypotheses.tsv", f"references={corpus}/references.tsv", f"text={text}"]
-    boundaries = [f"times={out_dir}/times.tsv", f"alignments={corpus}/alignments.tsv"]
+    corpus, audio, text, cold, gan, model = (out_dir / name for name in ("corpus", "audio", "text", "cold", "gan", "model"))
+    both, new = [f"audio={audio}", f"text={text}", f"seed={seed}"], corpus / "held_out"
+    written = [f"out={out_dir}/hypotheses.tsv", f"times={out_dir}/times.tsv"]
+    scored = [f"hypotheses={out_dir}/hypotheses.tsv", f"references={new}/references.tsv", f"text={text}"]
+    boundaries = [f"times={out_dir}/times.tsv", f"alignments={new}/alignments.tsv"]
     return {
         "prepare_audio": ["prepare_audio", f"audio_dir={corpus}/audio", f"out_dir={audio}", f"seed={seed}", *settings["prepare_audio"]],
         "prepare_text": ["prepare_text", f"text={corpus}/sentences.txt", "language=es", f"out_dir={text}", *settings["prepare_text"]],
         "cold_gan": ["gan_train", *both, f"out_dir={cold}", *settings["cold_gan"]],
         "gan_train": ["gan_train", *both, f"out_dir={gan}", *settings["gan_train"]],
-        "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={hmm}", *settings["self_train"]],
-        "transcribe": ["transcribe", f"{corpus}/audio", f"model={hmm}", f"out={out_dir}/hypotheses.tsv", f"times={out_dir}/times.tsv"],
-        "evaluate": ["evaluate", *scored, *boundaries, f"out={out_dir}/evaluation.json"],
+        "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={model}", *settings["self_train"]],
+        "transcribe": ["transcribe", f"{new}/audio", f"model={model}", *written],
+        "evaluate": ["evaluate", *scored, *boundaries, f"out={out_dir}/evaluation.json", f"pictures={out_dir}/pictures"],
     }  # fmt: skip
 
 
@@ -148,36 +151,39 @@ def run(stage: str, arguments: list[str]) -> float:
 
 
 def error_rates(out_dir: Path) -> dict:
-    """PER of every stage and of every GAN, and the label-free verdict on the last stage."""
+    """PER of every stage and of every GAN on what they learned from, error rates on new sentences, and the label-free verdict."""
     references = read_references(out_dir / "corpus" / "references.tsv", out_dir / "text")
     phones = (out_dir / "text" / "phones.txt").read_text(encoding="utf-8").split("\n")[:-1]
     ids = [row["id"] for row in read_table(out_dir / "audio" / "manifest.tsv", ["id"])]
+
+    def rate(said: Iterable[np.ndarray]) -> float:
+        """Of phones, silences and repeats taken out."""
+        named = {name: [phones[phone] for phone in row] for name, row in zip(ids, said, strict=True)}
+        return round(phone_error_rate(named, references).rate, 4)
+
+    def spoken(labels: Ragged) -> list[np.ndarray]:
+        return [runs(row, silence=len(phones) - 1)[:, 0] for row in labels]
+
     labels = {
         "cold_gan": Ragged.read(out_dir / "cold", "labels"),
         "matching": Ragged.read(out_dir / "gan" / "warm_start", "matched"),
         "hmm": Ragged.read(out_dir / "gan" / "warm_start", "labels"),
         "gan": Ragged.read(out_dir / "gan", "labels"),
+        "self_trained": Ragged.read(out_dir / "model", "labels"),
     }
-
-    def rate(rows: Ragged) -> float:
-        said = {
-            name: [phones[phone] for phone in runs(row, silence=len(phones) - 1)[:, 0]]
-            for name, row in zip(ids, rows, strict=True)
-        }
-        return round(phone_error_rate(said, references).per, 4)
-
-    rates = {stage: rate(rows) for stage, rows in labels.items()}
-    rates["self_trained"] = round(phone_error_rate(read_phones(out_dir / "hypotheses.tsv"), references).per, 4)
-    members = [rate(rows) for rows in members_labels(out_dir)]
-    counts = read_json(out_dir / "hmm" / "stage.json")["counts"]
+    rates = {stage: rate(spoken(rows)) for stage, rows in labels.items()}
+    rates |= {stage: rate(Ragged.read(out_dir / "model", stage)) for stage in ("lessons", "student")}
+    members = [rate(spoken(rows)) for rows in members_labels(out_dir)]
+    new = read_json(out_dir / "evaluation.json")["rates"]
     return {
-        "per": rates["self_trained"],
+        "per": rates["student"],
         "per_by_stage": rates,
+        "held_out": {name.lower(): round(new[name]["rate"], 4) for name in new},
         "members": len(members),
         "members_converged": sum(per < CONVERGED for per in members),
         "members_per": members,
         "selected_rank_by_true_per": 1 + sum(per < rates["gan"] for per in members),
-        "suspected_failed": counts["suspected_failed"],
+        "suspected_failed": read_json(out_dir / "model" / "stage.json")["counts"]["suspected_failed"],
     }
 
 
@@ -191,13 +197,16 @@ def members_labels(out_dir: Path) -> list[Ragged]:
 def show(report: dict) -> None:
     """The table, on standard output."""
     table = Table("stage", "seconds", "PER")
-    inside = {"gan_train": ("matching", "hmm"), "cold_gan": (), "self_train": ()}
-    rate_of = {"cold_gan": "cold_gan", "gan_train": "gan", "self_train": "self_trained"}
+    parts = {
+        "cold_gan": {"": "cold_gan"},
+        "gan_train": {"matching": "matching", "hmm": "hmm", "": "gan"},
+        "self_train": {"hmm": "self_trained", "its words": "lessons", "": "student"},
+    }
     for stage, seconds in report["seconds_by_stage"].items():
-        for part in inside.get(stage, ()):
-            table.add_row(f"  {part}", "", f"{report['per_by_stage'][part]:.3f}")
-        rate = report["per_by_stage"].get(rate_of.get(stage, ""))
-        table.add_row(stage, f"{seconds:.1f}", "" if rate is None else f"{rate:.3f}")
+        rates = {part: f"{report['per_by_stage'][rate]:.3f}" for part, rate in parts.get(stage, {}).items()}
+        for part in filter(None, rates):
+            table.add_row(f"  {part}", "", rates[part])
+        table.add_row(stage, f"{seconds:.1f}", rates.get("", ""))
     table.add_row("all", f"{report['seconds']:.1f}", f"{report['per']:.3f}", style="bold")
     console = Console()
     console.print(
@@ -209,6 +218,8 @@ def show(report: dict) -> None:
         f"{report['selected_rank_by_true_per']} by its true PER",
         soft_wrap=True,
     )
+    new = "  ".join(f"{name.upper()} {rate:.4f}" for name, rate in report["held_out"].items())
+    console.print(f"sentences that no stage has heard: {new}", soft_wrap=True)
     if report["suspected_failed"]:
         say(f"warning: suspected failed without looking at any label: {report['suspected_failed']}")
 

@@ -87,6 +87,8 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
         raise WavuError(f"unknown search '{config['search']}'; known: words, phones")
     if config["voters"] < 1:
         raise WavuError(f"voters={config['voters']} leaves no labels to learn from; give 1 or more")
+    if config["student"]["kind"] != "none":
+        _student_encoder(config["student"], folders["audio"])
     made_by = {"gan": "gan_train", "audio": "prepare_audio", "text": "prepare_text"}
     records = {name: finished(folder, made_by[name]) for name, folder in folders.items()}
     inputs = {name: fingerprint(record) for name, record in records.items()}
