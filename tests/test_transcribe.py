@@ -248,7 +248,11 @@ def test_a_folder_that_is_not_finished(tmp_path: Path, run) -> None:
     write_json(tmp_path / "model" / "plan.json", {"command": "self_train"})
     path = save(tmp_path / "a.wav", "ai")
     code, _, err = run(path, f"model={tmp_path / 'model'}", f"out={tmp_path / 'out.srt'}")
-    assert code == 1 and "is not finished: run the command that makes it again" in err and not (tmp_path / "out.srt").exists()
+    assert (
+        code == 1
+        and "is not finished (no stage.json); run the command that makes it again" in err
+        and not (tmp_path / "out.srt").exists()
+    )
     code, _, err = run(path, f"model={path}")
     assert code == 1 and "is not a folder" in err
 
@@ -400,10 +404,8 @@ def knows_words(hmm: Path, tmp_path_factory) -> Path:
     write_table(folder / "words" / "lexicon.tsv", rows, ("word", "phones"))
     unigrams = "".join(f"-0.7\t{word}\t0\n" for word in ("<s>", "</s>", "<unk>", "ai", "ia", "a"))
     (folder / "words" / "words.arpa").write_text(f"\\data\\\nngram 1=6\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
-    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0}
-    write_json(folder / "words" / "words.json", weights)
-    search = weights | {"acoustic_scale": 9.0, "beam": 20.0, "max_active": 1000}
-    write_json(folder / "stage.json", {"command": "self_train", "config": {"words": search}})
+    weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0, "beam": 20.0, "max_active": 1000}
+    write_json(folder / "words" / "hmm.json", weights)
     return folder
 
 

@@ -6,7 +6,7 @@ Shapes: T samples, N frames, P columns of scores, V phones with silence, R phone
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import log_posteriors, output_starts
-from wavu.store import Ragged, finished, read_json, read_table, read_tensors
+from wavu.store import Ragged, read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Heard:
 
 
 class Engine(Protocol):
-    """What turns speech into phones, of which silence is none."""
+    """What turns speech into phones, of which silence is none. kind: generator, hmm or student."""
 
+    kind: str
     phones: list[str]
 
     def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,12 +65,13 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FramesEngine:
-    """A generator or an HMM behind the front end, which cuts out the speech.
+    """A generator or an HMM (kind) behind the front end, which cuts out the speech.
 
     hear_frames: frames of the encoder (N, D) -> what is heard. transitions: of an HMM, natural logarithms (V, n) of staying
     in a sub-state and of leaving it.
     """
 
+    kind: str
     front_end: FrontEnd
     phones: list[str]
     hear_frames: Callable[[Ragged], Iterator[Heard]]
@@ -101,6 +103,7 @@ class FramesEngine:
 class StudentEngine:
     """A CTC student, which hears whole waveforms, silence included."""
 
+    kind: ClassVar[str] = "student"
     student: "Student"
 
     @property
@@ -176,6 +179,10 @@ def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
     """
     if not folder.is_dir():
         raise WavuError(f"model={folder} is not a folder; give the output of wavu.self_train or wavu.gan_train")
+    if (folder / "plan.json").exists():
+        raise WavuError(
+            f"{folder} is not finished (no stage.json); run the command that makes it again, it will go on where it stopped"
+        )
     if (folder / "student" / "model.safetensors").exists():
         from wavu.student.model import Student  # here, because it needs seconds
 
@@ -188,9 +195,8 @@ def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
                     f"the encoder gives {front_end.encoder.dim} dims, {folder} was made with {len(front_end.mean)}; was it replaced?"
                 )
             return read(folder, front_end), front_end
-    unfinished = " and is not finished: run the command that makes it again" if (folder / "plan.json").exists() else ""
     raise WavuError(
-        f"{folder} holds no model (student/, hmm.safetensors or generator.safetensors){unfinished}; "
+        f"{folder} holds no model (student/, hmm.safetensors or generator.safetensors); "
         "model= is the output of wavu.self_train or wavu.gan_train"
     )
 
@@ -223,7 +229,7 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
             labels = likely.argmax(axis=1).clip(max=len(phones) - 1)  # what no language has counts as silence
             yield _found(phones, runs(labels, silence=len(phones) - 1), likely)
 
-    return FramesEngine(front_end, phones[:-1], hear)
+    return FramesEngine("generator", front_end, phones[:-1], hear)
 
 
 def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
@@ -238,31 +244,28 @@ def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
             yield _found(hmm.phones, said(states, n_states=n, silence=V - 1), likely, scores)
 
     stay = hmm.sounds.stay.cpu().double()
-    return FramesEngine(front_end, hmm.phones[:-1], hear, (stay.log().numpy(), (1 - stay).log().numpy()))
+    return FramesEngine("hmm", front_end, hmm.phones[:-1], hear, (stay.log().numpy(), (1 - stay).log().numpy()))
 
 
 def read_words(folder: Path, engine: Engine) -> "WordDecoder | None":
     """The word decoder of the engine's scores; None where the folder knows no words, or the engine has no way to them.
 
-    ``words/`` holds lexicon.tsv, words.arpa, the weights in words.json and, once built, the search graph. All else that the
-    search needs to know is in the settings of self_train.
+    ``words/`` holds lexicon.tsv, words.arpa, the settings of the search, tuned, in hmm.json or student.json, and graphs once built.
 
     Raises:
-        WavuError: a file is missing or damaged, or self_train has not finished.
+        WavuError: a file is missing or damaged.
     """
-    topology = engine.topology()
-    if topology is None or not (folder / "words" / "words.json").exists():
+    settings, topology = folder / "words" / f"{engine.kind}.json", engine.topology()
+    if topology is None or not settings.exists():
         return None
-    settings = finished(folder, "self_train")["config"]["words"]
-    folder = folder / "words"
     from wavu.decode.words import WordDecoder  # here, because a recogniser of phones needs no Kaldi
 
+    folder = folder / "words"
     lexicon = read_table(folder / "lexicon.tsv", ["word", "phones"])
     number = {phone: index for index, phone in enumerate(engine.phones)}
     spelled = Ragged.of([np.array([number.get(phone, -1) for phone in row["phones"].split()], int) for row in lexicon], np.int16)
-    settings = settings | read_json(folder / "words.json")
     words = [row["word"] for row in lexicon]
-    return WordDecoder(words, spelled, folder / "words.arpa", topology, **settings, cache=folder)
+    return WordDecoder(words, spelled, folder / "words.arpa", topology, **read_json(settings), cache=folder)
 
 
 def _found(phones: list[str], found: np.ndarray, likely: np.ndarray, scores: np.ndarray | None = None) -> Heard:
