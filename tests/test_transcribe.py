@@ -405,7 +405,7 @@ def knows_words(hmm: Path, tmp_path_factory) -> Path:
     unigrams = "".join(f"-0.7\t{word}\t0\n" for word in ("<s>", "</s>", "<unk>", "ai", "ia", "a"))
     (folder / "words" / "words.arpa").write_text(f"\\data\\\nngram 1=6\n\n\\1-grams:\n{unigrams}\n\\end\\\n")
     weights = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0, "beam": 20.0, "max_active": 1000}
-    write_json(folder / "words" / "hmm.json", weights)
+    write_json(folder / "words" / "words.json", weights)
     return folder
 
 

@@ -6,7 +6,7 @@ Shapes: T samples, N frames, P columns of scores, V phones with silence, R phone
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -45,9 +45,8 @@ class Heard:
 
 
 class Engine(Protocol):
-    """What turns speech into phones, of which silence is none. kind: generator, hmm or student."""
+    """What turns speech into phones, of which silence is none."""
 
-    kind: str
     phones: list[str]
 
     def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,13 +64,12 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FramesEngine:
-    """A generator or an HMM (kind) behind the front end, which cuts out the speech.
+    """A generator or an HMM behind the front end, which cuts out the speech.
 
     hear_frames: frames of the encoder (N, D) -> what is heard. transitions: of an HMM, natural logarithms (V, n) of staying
     in a sub-state and of leaving it.
     """
 
-    kind: str
     front_end: FrontEnd
     phones: list[str]
     hear_frames: Callable[[Ragged], Iterator[Heard]]
@@ -103,7 +101,6 @@ class FramesEngine:
 class StudentEngine:
     """A CTC student, which hears whole waveforms, silence included."""
 
-    kind: ClassVar[str] = "student"
     student: "Student"
 
     @property
@@ -229,7 +226,7 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
             labels = likely.argmax(axis=1).clip(max=len(phones) - 1)  # what no language has counts as silence
             yield _found(phones, runs(labels, silence=len(phones) - 1), likely)
 
-    return FramesEngine("generator", front_end, phones[:-1], hear)
+    return FramesEngine(front_end, phones[:-1], hear)
 
 
 def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
@@ -244,18 +241,18 @@ def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:
             yield _found(hmm.phones, said(states, n_states=n, silence=V - 1), likely, scores)
 
     stay = hmm.sounds.stay.cpu().double()
-    return FramesEngine("hmm", front_end, hmm.phones[:-1], hear, (stay.log().numpy(), (1 - stay).log().numpy()))
+    return FramesEngine(front_end, hmm.phones[:-1], hear, (stay.log().numpy(), (1 - stay).log().numpy()))
 
 
 def read_words(folder: Path, engine: Engine) -> "WordDecoder | None":
     """The word decoder of the engine's scores; None where the folder knows no words, or the engine has no way to them.
 
-    ``words/`` holds lexicon.tsv, words.arpa, the settings of the search, tuned, in hmm.json or student.json, and graphs once built.
+    ``words/`` holds lexicon.tsv, words.arpa, words.json, the settings of the search, and graphs once built.
 
     Raises:
         WavuError: a file is missing or damaged.
     """
-    settings, topology = folder / "words" / f"{engine.kind}.json", engine.topology()
+    settings, topology = folder / "words" / "words.json", engine.topology()
     if topology is None or not settings.exists():
         return None
     from wavu.decode.words import WordDecoder  # here, because a recogniser of phones needs no Kaldi
