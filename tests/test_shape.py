@@ -27,6 +27,7 @@ DOOR = "command"
 ASSEMBLIES = {
     "recogniser": "wavu.load opens what wavu.transcribe opens",
     "engines": "a generator, an HMM and a student are heard alike",
+    "fine_tune": "the last turn of self_train, long enough for a file of its own",
 }
 COMMANDS = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
 

@@ -307,7 +307,7 @@ def _through_words(decoder: WordDecoder, model: AcousticModel, task: Task) -> Ra
 # Weights
 
 
-def _tuning_judge(before: Ragged, task: Task, settings: dict) -> Callable[[Ragged], float]:
+def _tuning_judge(before: Ragged, task: Task, least_disagreement: float) -> Callable[[Ragged], float]:
     """Judges phones (B lines) without silence by the text and by the labels they are to replace, as the original does.
 
     Nothing is to be more predictable than the text itself, and labels with errors cannot tell who is nearest to the truth.
@@ -316,7 +316,7 @@ def _tuning_judge(before: Ragged, task: Task, settings: dict) -> Callable[[Ragge
     def score(said: Ragged) -> float:
         return tuning_score(
             perplexity(said, task.judge.log10_probability), disagreement(said, before),
-            least_perplexity=task.judge.text_perplexity, least_disagreement=settings["least_disagreement"],
+            least_perplexity=task.judge.text_perplexity, least_disagreement=least_disagreement,
         )  # fmt: skip
 
     return score
@@ -325,7 +325,7 @@ def _tuning_judge(before: Ragged, task: Task, settings: dict) -> Callable[[Ragge
 def _tune_words(decoder: WordDecoder, model: AcousticModel, before: Turn, task: Task, settings: dict) -> dict:
     """Weights of the word search, judged on some utterances."""
     rows = task.some(settings["utterances"])
-    judge = _tuning_judge(task.said(before.states.take(rows)), task, settings)
+    judge = _tuning_judge(task.said(before.states.take(rows)), task, settings["least_disagreement"])
     frames = task.speech.frames.take(rows)
     scores = list(Ragged(model.log_likelihood(frames).cpu().numpy(), frames.offsets))
     weights, _ = tune(decoder, scores, lambda _, phones: judge(phones), grid=settings["words"])
@@ -335,7 +335,7 @@ def _tune_words(decoder: WordDecoder, model: AcousticModel, before: Turn, task: 
 def _tune_phones(kept: Turn, task: Task, settings: dict) -> dict:
     """Weights of the phone search, for those who decode without words."""
     rows = task.some(settings["utterances"])
-    heard, judge = kept.heard.take(rows), _tuning_judge(task.said(kept.states.take(rows)), task, settings)
+    heard, judge = kept.heard.take(rows), _tuning_judge(task.said(kept.states.take(rows)), task, settings["least_disagreement"])
 
     def score(point: dict) -> float:
         return judge(task.said(hmm.best_states(kept.model, task.grammar, heard, **point)))
@@ -398,7 +398,8 @@ def _student(task: Task, folders: dict[str, Path], config: dict, out_dir: Path) 
     search = config["words"] | settings["words"]
     decoder = _word_decoder(task, Topology.ctc(len(phones), blank=ctc.BLANK), search, out_dir)
     rows = task.some(config["tuning"]["utterances"])
-    judge = _tuning_judge(said.take(rows), task, config["tuning"])
+    # What is nearer to its phones than these are to its lessons cannot be told apart.
+    judge = _tuning_judge(said.take(rows), task, counts["disagreement"])
     weights, _ = tune(decoder, pupil.hear(rows), lambda _, phones: judge(phones), grid=settings["tuning"])
     write_json(out_dir / "words" / "words.json", search | weights)
     return counts | {"weights": search | weights}

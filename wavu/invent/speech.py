@@ -5,6 +5,7 @@ espeak-ng is driven through its C interface (``speak_lib.h``), because its phone
 
 import ctypes
 from dataclasses import dataclass
+from functools import cache
 
 import espeakng_loader
 import numpy as np
@@ -51,14 +52,20 @@ class Spoken:
     phones: list[tuple[float, float, str]]
 
 
+@cache
+def _initialised() -> tuple[ctypes.CDLL, int]:
+    """The library and its sample rate. Initialised a second time it may crash when it speaks."""
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    data_path = espeakng_loader.get_data_path().encode()
+    return library, library.espeak_Initialize(_SYNCHRONOUS, 0, data_path, _PHONEME_EVENTS | _PHONEME_IPA)
+
+
 class Voice:
     """One espeak-ng voice. The library holds one state per process: make one Voice at a time."""
 
     def __init__(self, name: str, *, pitch: int, words_per_minute: int) -> None:
-        """Load the library and set the voice, its pitch (0-99) and rate."""
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data_path = espeakng_loader.get_data_path().encode()
-        self.rate_hz = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data_path, _PHONEME_EVENTS | _PHONEME_IPA)
+        """Set the voice, its pitch (0-99) and rate."""
+        self._library, self.rate_hz = _initialised()
         self._library.espeak_SetVoiceByName(name.encode())
         self._library.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
         self._library.espeak_SetParameter(_PARAMETER_PITCH, pitch, 0)
