@@ -1,6 +1,7 @@
 """The whole chain through the public commands, on a language small enough for a minute."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ TINY_GAN = '"batch_size=16","discriminator.channels=16"'
 SHORT = [
     f'stages.cold_gan=["recipe=wav2vec_u","updates=20","validation.every=20",{TINY_GAN}]',
     f'stages.gan_train=["updates=40","validation.every=20",{TINY_GAN},"decipher.search.rounds=2"]',
+    'stages.self_train=["gaussians.turns=2","student.training.updates=240","student.training.batch_seconds=20"]',
 ]
 
 
@@ -30,21 +32,80 @@ def test_a_language_is_learned_from_speech_and_text_that_do_not_belong_together(
     assert done.returncode == 0, done.stderr
     report = read_json(out_dir / "report.json")
     assert report["per"] < 0.15 and report["per_by_stage"]["cold_gan"] > 0.5
-    assert list(report["per_by_stage"]) == ["cold_gan", "matching", "hmm", "gan", "self_trained"]
+    stages = ["cold_gan", "matching", "hmm", "gan", "self_trained", "lessons", "student"]
+    assert list(report["per_by_stage"]) == stages and report["per"] == report["per_by_stage"]["student"]
+    assert report["held_out"]["per"] < 0.2 and report["held_out"]["wer"] < 0.5
     assert report["suspected_failed"] is None and report["seed"] == 0
     assert sum(report["seconds_by_stage"].values()) == pytest.approx(report["seconds"], abs=1)
     assert "self_train" in done.stdout and "PER" in done.stdout
-    # What was learned from and what it is scored on have no sentence in common.
-    with open(out_dir / "corpus" / "references.tsv", encoding="utf-8") as file:
-        spoken = {row["text"] for row in csv.DictReader(file, delimiter="\t")}
+    # What is heard, what is read and what the end is scored on have no sentence in common.
+    spoken, new = (sentences(out_dir / "corpus" / name) for name in (".", "held_out"))
     written = (out_dir / "corpus" / "sentences.txt").read_text(encoding="utf-8").splitlines()
-    assert len(spoken) == 400 and len(written) == 1500 and not spoken & set(written)
+    assert len(spoken) == 400 and len(written) == 1500 and len(new) == 100
+    assert not spoken & set(written) and not new & (spoken | set(written))
+
+
+def sentences(folder: Path) -> set[str]:
+    with open(folder / "references.tsv", encoding="utf-8") as file:
+        return {row["text"] for row in csv.DictReader(file, delimiter="\t")}
+
+
+TINY = {
+    "prepare_audio": ["kmeans.clusters=32", "shard_minutes=1"],
+    "prepare_text": [],
+    "cold_gan": ["recipe=wav2vec_u", "members=2", "updates=6", "validation.every=3", "batch_size=8", "discriminator.channels=8"],
+    "gan_train": ["sweep=rates", "members=3", "updates=8", "validation.every=4", "batch_size=8", "discriminator.channels=8", "decipher.search.rounds=1",
+                  "decipher.search.iterations=2", "decipher.matching.restarts=1"],
+    "self_train": ["hmm.iterations=1", "gaussians.turns=1", "student.training.updates=12", "student.validation.every=4",
+                   "student.network.width=32", "student.network.layers=1"],
+}  # fmt: skip
+
+
+def test_no_number_that_chooses_tunes_or_stops_has_seen_what_was_really_said(tmp_path: Path) -> None:
+    """The whole chain twice, the second time with garbage for truth: everything is the same to the last bit but the scores."""
+    runs = [tmp_path / "true", tmp_path / "garbage"]
+    demo.make_corpus(
+        runs[0] / "corpus", seed=3, utterances=60, held_out=5, sentences=300, lexicon=40, voices=1, words_per_minute=130
+    )
+    shutil.copytree(runs[0] / "corpus", runs[1] / "corpus")
+    for folder in (runs[1] / "corpus", runs[1] / "corpus" / "held_out"):
+        for name in ("references.tsv", "alignments.tsv"):
+            lines = (folder / name).read_text(encoding="utf-8").splitlines()
+            spoilt = [line.rsplit("\t", 1)[0] + "\tla" * (number > 0) for number, line in enumerate(lines)]
+            (folder / name).write_text("\n".join([lines[0], *spoilt[1:]]) + "\n", encoding="utf-8")
+    found = []
+    for run in runs:
+        for stage, (name, *arguments) in demo.commands(run, 0, TINY).items():
+            done = subprocess.run([sys.executable, "-m", f"wavu.{name}", *arguments], capture_output=True, text=True)
+            assert done.returncode == 0, f"{stage}: {done.stderr}"
+        chosen = {path.relative_to(run): path.read_bytes() for kind in KINDS for path in run.glob(kind)}
+        counts = {path.parent.name: read_json(path)["counts"] for path in run.glob("*/stage.json")}
+        found.append((chosen, counts, read_json(run / "evaluation.json")["rates"]["PER"]["rate"]))
+    (chosen, counts, rate), (same, again, other) = found
+    assert len(chosen) > 15 and chosen.keys() == same.keys()
+    assert not [path for path in chosen if chosen[path] != same[path]]
+    assert counts == again and counts["model"]["student"]["updates"] == 12
+    assert rate != other
+
+
+KINDS = [
+    "*/*.safetensors",
+    "*/*/*.safetensors",
+    "*/*.npy",
+    "*/scores.tsv",
+    "model/words/words.json",
+    "hypotheses.tsv",
+    "times.tsv",
+]
 
 
 def test_two_voices_take_turns(tmp_path: Path) -> None:
-    total = demo.make_corpus(tmp_path / "corpus", seed=1, utterances=6, sentences=10, lexicon=40, voices=2, words_per_minute=130)
+    total = demo.make_corpus(
+        tmp_path / "corpus", seed=1, utterances=6, held_out=2, sentences=10, lexicon=40, voices=2, words_per_minute=130
+    )
     files = sorted((tmp_path / "corpus" / "audio").glob("*.wav"))
     assert [path.stem for path in files] == [f"{index:05d}" for index in range(6)]
+    assert len(list((tmp_path / "corpus" / "held_out" / "audio").glob("*.wav"))) == 2
     assert sum(soundfile.info(path).duration for path in files) == pytest.approx(total, abs=0.01)
 
 

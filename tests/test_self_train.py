@@ -1,5 +1,7 @@
 """The command on the toy language: wrong labels become right, the recogniser opens, mistakes are told in one line."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,3 +244,29 @@ def test_a_student_needs_an_encoder_to_fine_tune(folders: Path) -> None:
     with pytest.raises(WavuError, match="prepared with encoder=mfcc"):
         self_train.main_work(settings(folders, "student=wav2vec2"))
     assert not (folders / "hmm").exists()
+
+
+def test_a_second_round_goes_through_generators_that_start_from_the_first(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def gan_train(command: list[str]) -> subprocess.CompletedProcess:
+        given = dict(word.split("=", 1) for word in command if "=" in word)
+        asked.append(command)
+        assert (Path(given["self_trained"]) / "stage.json").exists() and given["audio"] == str(folders / "audio")
+        shutil.copytree(folders / "gan", given["out_dir"])
+        toy_speech(UTTERANCES, 0)[1].write(Path(given["out_dir"]), "labels")  # all right, for once
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(self_train.subprocess, "run", gan_train)
+    self_train.main_work(settings(folders, "rounds=2", "gaussians.turns=0"))
+    (command,) = asked
+    assert command[1:3] == ["-m", "wavu.gan_train"] and "sweep=rates" in command
+    assert read_json(folders / "hmm" / "stage.json")["counts"]["hmm"]["labels_changed"] < 0.1  # of labels of the second GANs
+    monkeypatch.setattr(self_train.subprocess, "run", lambda command: subprocess.CompletedProcess(command, 1))
+    with pytest.raises(WavuError, match="another round"):
+        self_train.main_work(settings(folders, "rounds=2", "gaussians.turns=0", f"out_dir={folders / 'failed'}"))
+
+
+def test_rounds_are_counted_from_one(folders: Path) -> None:
+    with pytest.raises(WavuError, match="rounds=0"):
+        self_train.main_work(settings(folders, "rounds=0"))

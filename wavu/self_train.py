@@ -1,14 +1,18 @@
 """A generator's labels in, a recogniser out: hidden Markov models learn from them, correct them, and learn again from that.
 
-    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm
-    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm voters=5 search=phones
+    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/model
+    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/model2 voters=5 rounds=2
+    python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm search=phones student=none
 
 First phones sound like units, then like gaussians of linear discriminants. After each turn all speech is decoded, as words of
 the text in an order that the text has; the next turn learns from what was found, as long as speech nobody has learned from is
-explained better by it. The folder is what wavu.transcribe takes as model=. No Kaldi is needed.
+explained better by it. Last, a network is trained on what the best of them says, with CTC: the student. The folder is what
+wavu.transcribe takes as model=. No Kaldi is needed.
 """
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -66,9 +70,11 @@ def main_work(config: dict) -> None:
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
-    speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
-    labels, silence = _generator_labels(folders["gan"], speech, config["voters"])
     with stage.run() as counts:
+        for turn in range(1, config["rounds"]):
+            folders["gan"] = _another_gan(folders, config, stage.out_dir / f"round{turn}")
+        speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
+        labels, silence = _generator_labels(folders["gan"], speech, config["voters"])
         task = _task(speech, text, folders["text"], labels, silence, config)
         if not (stage.out_dir / HMM_DONE).exists():
             _copy(folders, stage.out_dir)
@@ -85,6 +91,10 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
     """Refuse what cannot work before anything is written; fingerprints of what is read."""
     if config["search"] not in ("words", "phones"):
         raise WavuError(f"unknown search '{config['search']}'; known: words, phones")
+    if not isinstance(config["rounds"], int) or config["rounds"] < 1:
+        raise WavuError(
+            f"rounds={config['rounds']} must be a whole number from 1: how often GANs are trained, the first time included"
+        )
     if config["voters"] < 1:
         raise WavuError(f"voters={config['voters']} leaves no labels to learn from; give 1 or more")
     if config["student"]["kind"] != "none":
@@ -98,6 +108,16 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
                 f"{folders['gan']} was not trained on {folders[name]} as it is now; give the {name}= that gan_train was given"
             )
     return inputs
+
+
+def _another_gan(folders: dict[str, Path], config: dict, folder: Path) -> Path:
+    """A folder of generators that start from the phones and boundaries which HMMs make of those in ``folders``."""
+    main_work(config | {"gan": str(folders["gan"]), "out_dir": str(folder / "hmm"), "rounds": 1, "student": {"kind": "none"}})
+    both = [f"{name}={folders[name]}" for name in ("audio", "text")]
+    given = [*both, f"self_trained={folder / 'hmm'}", f"out_dir={folder / 'gan'}", f"seed={config['seed']}", *config["again"]]
+    if subprocess.run([sys.executable, "-m", "wavu.gan_train", *given]).returncode:
+        raise WavuError("the GANs of another round could not be trained; the reason stands above")
+    return folder / "gan"
 
 
 def _copy(folders: dict[str, Path], out_dir: Path) -> None:

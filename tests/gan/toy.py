@@ -93,7 +93,10 @@ def write_text_folder(folder: Path) -> None:
     text.lines.write(folder, "lines")
     write_arpa(estimate(phones_of(text), PHONES, order=3), folder / "phones.arpa")
     write_arpa(estimate(text.lines, text.words, order=2), folder / "words.arpa")
-    write_json(folder / "stage.json", {"command": "prepare_text", "config": {"language": "toy", "units": "phone"}, "inputs": {}, "counts": {}})
+    write_json(
+        folder / "stage.json",
+        {"command": "prepare_text", "config": {"language": "toy", "units": "phone"}, "inputs": {}, "counts": {}},
+    )
 
 
 def write_audio_folder(folder: Path, n_utterances: int, seed: int, *, targets: int = 0) -> None:
