@@ -21,9 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from wavu import units
+from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decode.greedy import runs
+from wavu.engines import PhoneHmm
 from wavu.errors import WavuError
 from wavu.evaluate import phone_error_rate, read_references
 from wavu.gan.generator import rebuilt
@@ -169,9 +171,10 @@ def error_rates(out_dir: Path) -> dict:
         "matching": Ragged.read(out_dir / "gan" / "warm_start", "matched"),
         "hmm": Ragged.read(out_dir / "gan" / "warm_start", "labels"),
         "gan": Ragged.read(out_dir / "gan", "labels"),
-        "self_trained": Ragged.read(out_dir / "model", "labels"),
     }
     rates = {stage: rate(spoken(rows)) for stage, rows in labels.items()}
+    model = PhoneHmm.read(out_dir / "model" / "hmm.safetensors", FrontEnd.read(out_dir / "model" / "frontend"))
+    rates["self_trained"] = rate(model.phones_of(Speech.read(out_dir / "audio")))
     rates |= {stage: rate(Ragged.read(out_dir / "model", stage)) for stage in ("lessons", "student")}
     members = [rate(spoken(rows)) for rows in members_labels(out_dir)]
     new = read_json(out_dir / "evaluation.json")["rates"]

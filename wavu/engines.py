@@ -19,7 +19,7 @@ from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import log_posteriors, output_starts
-from wavu.store import Ragged, read_json, read_table, read_tensors
+from wavu.store import Ragged, Speech, read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:
@@ -162,10 +162,20 @@ class PhoneHmm:
 
     def hear(self, encoded: Ragged) -> tuple[Ragged, Ragged]:
         """Encoder frames (N, D) -> the sub-state v * n + i of each, and scores (N, V * n)."""
-        of_units = isinstance(self.sounds, Model)
-        seen = self.front_end.units(encoded) if of_units else self.front_end.frames(encoded)
+        seen = self.front_end.units(encoded) if self.of_units else self.front_end.frames(encoded)
         scores = self.sounds.log_likelihood(seen).cpu().numpy()
         return best_states(self.sounds, self.grammar, seen, **self.weights), Ragged(scores, encoded.offsets)
+
+    @property
+    def of_units(self) -> bool:
+        """Whether it hears units; otherwise frames."""
+        return isinstance(self.sounds, Model)
+
+    def phones_of(self, speech: Speech) -> list[np.ndarray]:
+        """Phones of all prepared utterances, without silence."""
+        V, n = self.sounds.stay.shape
+        states = best_states(self.sounds, self.grammar, speech.units if self.of_units else speech.frames, **self.weights)
+        return [said(row, n_states=n, silence=V - 1)[:, 0] for row in states]
 
 
 def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
