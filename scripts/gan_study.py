@@ -118,7 +118,7 @@ class Language:
                     speech.ids[index]: [text.phones[phone] for phone in runs(row, silence=silence)[:, 0]]
                     for index, row in zip(some, labels, strict=True)
                 }
-                rates[int(path.stem), member["number"]] = phone_error_rate(said, {name: references[name] for name in said}).per
+                rates[int(path.stem), member["number"]] = phone_error_rate(said, {name: references[name] for name in said}).rate
         return rates
 
 

@@ -167,7 +167,7 @@ def packed(model: Sounds, grammar: Grammar) -> dict[str, np.ndarray]:
 def unpacked(arrays: dict[str, np.ndarray]) -> tuple[Model, Grammar]:
     """What ``packed`` packed, of a model of units."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Model(tensors["emission"].squeeze(0), tensors["stay"].squeeze(0)), grammar_of(arrays)
+    return Model(tensors["emission"], tensors["stay"]), grammar_of(arrays)
 
 
 def grammar_of(arrays: dict[str, np.ndarray]) -> Grammar:

@@ -38,8 +38,6 @@ class ErrorRate:
         """Edit operations per true symbol. May exceed 1."""
         return float(_rates(self.counts.sum(axis=0)))
 
-    per = rate
-
     @property
     def length_ratio(self) -> float:
         """Symbols found per true symbol."""

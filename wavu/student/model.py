@@ -8,6 +8,7 @@ Shapes: B waveforms, T samples at 16 kHz, N frames of ``hop_seconds``, P tokens:
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ class Student:
                 self.model.save_pretrained(temporary)
                 self.extractor.save_pretrained(temporary)
                 _tokenizer(self.phones, temporary).save_pretrained(temporary)
+                shutil.copymode(temporary / "config.json", temporary / WEIGHTS)  # weights are saved for their owner alone
                 for path in sorted(temporary.iterdir(), key=lambda path: path.name == WEIGHTS):
                     os.replace(path, folder / path.name)
         except OSError as error:
