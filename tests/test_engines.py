@@ -29,8 +29,8 @@ def front_end() -> FrontEnd:
 
 def write_hmm(folder: Path) -> None:
     """An HMM of two sub-states that hears each phone in its own unit; a phone may follow itself."""
-    emission = np.full((1, 4, 2, 4), 0.01) + 0.96 * FRAME[None, :, None]
-    tensors = {"emission": emission, "stay": np.full((1, 4, 2), 0.5)}
+    emission = np.full((4, 2, 4), 0.01) + 0.96 * FRAME[:, None]
+    tensors = {"emission": emission, "stay": np.full((4, 2), 0.5)}
     tensors |= {"first": np.full(4, 0.25), "next": np.full((1, 4, 4), 0.2).transpose(1, 0, 2), "last": np.full((1, 4), 0.2)}
     about = {"phones": PHONES, "grammar_weight": 1.0}
     write_tensors(folder / "hmm.safetensors", {name: value.astype(np.float32) for name, value in tensors.items()}, about)
@@ -97,7 +97,7 @@ def test_a_student_folder_comes_before_the_hmm_beside_it(tmp_path: Path) -> None
     write_hmm(tmp_path)
     front_end().write(tmp_path / "frontend")
     regularisation = {name: 0.0 for name in ("hidden_dropout", "attention_dropout", "layerdrop")}
-    student = Student.small(PHONES[:3], stride=2, width=8, layers=1, heads=2, kernel=3, regularisation=regularisation)
+    student = Student.small(PHONES[:3], stride=3, width=8, layers=1, heads=2, kernel=3, regularisation=regularisation)
     student.write(tmp_path / "student")
     engine, beside = read_engine(tmp_path)
     assert isinstance(engine, StudentEngine) and engine.phones == ["t", "a", "k"] and beside.settings == SETTINGS

@@ -74,10 +74,10 @@ def hmm(gan: Path, tmp_path_factory) -> Path:
     front_end = FrontEnd.read(gan / "frontend")
     line = "ai.a.iai.ia.i"
     units = front_end.units(front_end.encode([speak(line)])).flat
-    emission = np.full((1, 3, 2, len(front_end.centroids)), 1e-2, np.float32)
-    np.add.at(emission, (0, truth(line, len(units)), slice(None), units), 1)
+    emission = np.full((3, 2, len(front_end.centroids)), 1e-2, np.float32)
+    np.add.at(emission, (truth(line, len(units)), slice(None), units), 1)
     uniform = {"first": np.full(3, 1 / 3), "next": np.full((4, 3, 3), 0.3), "last": np.full((4, 3), 0.1)}
-    tensors = {"emission": emission / emission.sum(-1, keepdims=True), "stay": np.full((1, 3, 2), 0.8), **uniform}
+    tensors = {"emission": emission / emission.sum(-1, keepdims=True), "stay": np.full((3, 2), 0.8), **uniform}
     about = {"phones": PHONES, "grammar_weight": 1.0}
     write_tensors(folder / "hmm.safetensors", {name: array.astype(np.float32) for name, array in tensors.items()}, about)
     return folder
