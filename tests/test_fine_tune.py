@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from transformers import AutoModel
 
-from tests.student.test_model import PHONES
+from tests.student.test_model import PHONES, encoder
 from tests.student.test_train import MASKS, SETTINGS, tones
 from wavu import fine_tune
 from wavu.audio.files import Recording
@@ -126,3 +128,15 @@ def test_utterances_without_labels_teach_nothing() -> None:
     assert sorted([*learned, *judged]) == [1, 3]
     with pytest.raises(WavuError, match="nothing to learn from"):
         fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3), np.ones(3)).split(surest=1.0, held=1, seed=0)
+
+
+def test_an_encoder_is_fine_tuned_but_its_convolutions_stay(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
+    chosen = settings(updates=4, batch_seconds=6.0) | {"kind": "pretrained"}
+    chosen["validation"] |= {"every": 2}
+    how = {"phones": PHONES, "judge": judge(lessons.labels), "about": {}, "settings": chosen, "seed": 0}
+    folder = str(encoder(tmp_path / "encoder"))
+    pupil, _, counts = fine_tune.fine_tune(lessons, tmp_path / "student", encoder=folder, **how)
+    assert counts["updates"] == 4 and pupil.student.hears_waveforms
+    before, after = AutoModel.from_pretrained(folder).state_dict(), pupil.student.model.base_model.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved and not [name for name in moved if name.startswith("feature_extractor")]

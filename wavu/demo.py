@@ -1,6 +1,6 @@
 """A language is invented, spoken and written; wavu learns to recognise it from speech and text that do not belong together.
 
-    python -m wavu.demo                       # about six minutes on two cores, no GPU
+    python -m wavu.demo                       # seven to ten minutes on two cores, no GPU
     python -m wavu.demo seed=7                # another language
     python -m wavu.demo demo.voices=2         # two speakers
 
