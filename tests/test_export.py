@@ -14,7 +14,7 @@ from wavu.store import write_json
 
 ABOUT = {
     "language": "en-us", "units": "phone", "utterances": 1_500, "learned": 1_425, "audio_seconds": 4_210.7, "sentences": 4_500,
-    "words": 25_640, "labels": "words", "network": "a small conformer (1.0 million weights)", "updates": 300, "longest_seconds": 6.1,
+    "words": 25_640, "labels": "words", "network": "a small conformer (1.0 million weights)", "updates": 300, "kept": 250, "longest_seconds": 6.1,
     "scores": {"score": 1.51, "lm_perplexity": 4.46, "disagreement": 0.02}, "suspected_failed": None,
 }  # fmt: skip
 

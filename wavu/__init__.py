@@ -19,7 +19,7 @@ def load(folder: str | Path) -> "Recogniser":
 
     An example::
 
-        recogniser = wavu.load("runs/hmm")
+        recogniser = wavu.load("runs/model")
         heard = recogniser.transcribe("interview.mp3")
         print(heard)
         for phone in heard.phones:

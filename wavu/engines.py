@@ -15,6 +15,7 @@ from wavu.acoustic.model import AcousticModel
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.decipher.hmm import Grammar, Model, Sounds, best_states, grammar_of, said, unpacked
+from wavu.decode import ctc
 from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
@@ -114,20 +115,17 @@ class StudentEngine:
 
     def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
         """See :class:`Engine`."""
-        from wavu.student.ctc import greedy, spans
-
         rows = self.student.score(speech, batch_seconds=STUDENT_SECONDS)
         for waveform, scores in zip(speech, rows, strict=True):
-            found = greedy(scores)
-            times = spans(found, hop_seconds=self.student.hop_seconds, seconds=seconds(len(waveform)))
-            yield Heard([self.phones[int(phone)] for phone in found[:, 0]], times, found[:, 3], scores)
+            found, sure = ctc.greedy(scores)
+            times = ctc.spans(found, hop_seconds=self.student.hop_seconds, seconds=seconds(len(waveform)))
+            yield Heard([self.phones[phone] for phone in found[:, 0]], times, sure, scores)
 
     def topology(self) -> "Topology":
         """That of CTC."""
         from wavu.decode.topology import Topology
-        from wavu.student.ctc import BLANK
 
-        return Topology.ctc(len(self.phones), blank=BLANK)
+        return Topology.ctc(len(self.phones), blank=ctc.BLANK)
 
     def times(self, words: "list[Word]", heard: Heard) -> np.ndarray:
         """From the beginning of the phone that is marked where a word begins, to the end of the one that is where it ends."""

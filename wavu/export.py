@@ -93,7 +93,7 @@ It was trained on utterances of up to {about["longest_seconds"]:.0f} s: cut long
 
 - pseudo-labels: {about["labels"]}, of a hidden Markov model that started from a generator trained against a discriminator
 - network: {about["network"]}
-- training: CTC, {about["updates"]:,} updates; the best of all validations by the label-free score was kept
+- training: CTC, {about["updates"]:,} updates; that after {about["kept"]:,} was the best by the label-free score and is this one
 
 ## Scores without labels
 

@@ -14,12 +14,12 @@ import torch
 
 from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
+from wavu.decode import ctc
 from wavu.errors import WavuError
 from wavu.progress import say, track
-from wavu.selection import Judge, disagreement
+from wavu.selection import Judge, best, disagreement
 from wavu.store import Ragged, read_tensors, write_json, write_tensors
-from wavu.student import ctc
-from wavu.student.model import Student, batches
+from wavu.student.model import Student
 from wavu.student.train import Trainer, restore_weights
 
 HEARD_SECONDS = 200.0  # of audio at a time when nothing is learned; changes no result
@@ -58,17 +58,11 @@ class Pupil:
 
     def hear(self, rows: np.ndarray) -> list[np.ndarray]:
         """Log probabilities (N, P) of some utterances."""
-        heard: list[np.ndarray] = [np.zeros(0)] * len(rows)
-        for group in batches(self.seconds[rows].tolist(), HEARD_SECONDS, equal=False):
-            for place, scores in zip(
-                group, self.student.score_inputs([self.inputs(rows[place]) for place in group]), strict=True
-            ):
-                heard[place] = scores
-        return heard
+        return self.student.score_each(lambda place: self.inputs(rows[place]), self.seconds[rows], batch_seconds=HEARD_SECONDS)
 
     def say(self, rows: np.ndarray) -> Ragged:
         """Phones of some utterances, by the best path."""
-        return Ragged.of([ctc.greedy(scores)[:, 0] for scores in self.hear(rows)], np.int16)
+        return Ragged.of([ctc.greedy(scores)[0][:, 0] for scores in self.hear(rows)], np.int16)
 
 
 def fine_tune(
@@ -101,11 +95,13 @@ def fine_tune(
         seed=seed, **settings["training"],
     )  # fmt: skip
     checkpoint = folder / "checkpoint.safetensors"
-    restore_weights(student, _train(trainer, lambda: score(judged, pupil.say(judged)), checkpoint, **settings["validation"]))
+    patience = {name: settings["validation"][name] for name in ("every", "patience")}
+    weights, kept = _train(trainer, lambda: score(judged, pupil.say(judged)), checkpoint, **patience)
+    restore_weights(student, weights)
     everything = np.arange(len(seconds))
     said = pupil.say(everything)
     scores = score(everything, said)
-    counts = {"learned": len(learned), "updates": trainer.done, "suspected_failed": judge.suspect(scores)}
+    counts = {"learned": len(learned), "updates": trainer.done, "kept": kept, "suspected_failed": judge.suspect(scores)}
     known = {"network": _described(student, encoder), "longest_seconds": float(seconds[learned].max()), "scores": scores}
     write_json(folder / "about.json", about | counts | known)
     student.write(folder)
@@ -139,14 +135,14 @@ def _inputs(student: Student, recordings: Sequence[Recording]) -> Callable[[int]
 
 
 def _train(
-    trainer: Trainer, score: Callable[[], dict], checkpoint: Path, *, every: int, patience: int, utterances: int
-) -> dict[str, np.ndarray]:
-    """Train to the end, or until ``patience`` validations in a row bring nothing better; the weights of the best one."""
-    best: dict[str, np.ndarray] = {}
+    trainer: Trainer, score: Callable[[], dict], checkpoint: Path, *, every: int, patience: int
+) -> tuple[dict[str, np.ndarray], int]:
+    """Train to the end, or until ``patience`` validations in a row bring nothing better; the weights of the best one and its update."""
+    kept: dict[str, np.ndarray] = {}
     rows: list[dict] = []
     if checkpoint.exists():
         arrays, about = read_tensors(checkpoint)
-        best = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
+        kept = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
         trainer.restore({name: array for name, array in arrays.items() if not name.startswith("best.")})
         rows = about["rows"]
         say(f"student: going on after {trainer.done:,} updates")
@@ -157,17 +153,16 @@ def _train(
             losses.append(loss)
             if trainer.done % every == 0 or trainer.done == trainer.updates:
                 rows.append({"update": trainer.done, "loss": float(np.mean(losses[-every:])), **score()})
-                if min(rows, key=lambda row: row["score"]) is rows[-1]:
-                    best = trainer.weights()
+                since = len(rows) - 1 - rows.index(best(rows))
+                kept = kept if since else trainer.weights()
                 write_tensors(
-                    checkpoint, trainer.state() | {f"best.{name}": array for name, array in best.items()}, {"rows": rows}
+                    checkpoint, trainer.state() | {f"best.{name}": array for name, array in kept.items()}, {"rows": rows}
                 )
-                since = len(rows) - 1 - min(range(len(rows)), key=lambda place: rows[place]["score"])
                 if since >= patience:
                     break
             note = f", score {rows[-1]['score']:.3f}" if rows else ""
             advance(note=f"loss {loss:.3f} per phone{note}")
-    return best
+    return kept, best(rows)["update"]
 
 
 def _described(student: Student, encoder: str | None) -> str:

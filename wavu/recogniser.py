@@ -1,6 +1,6 @@
 """Everything between a recording and its phones and words; what the commands and Python programs share.
 
-    recogniser = wavu.load("runs/hmm")
+    recogniser = wavu.load("runs/model")
     print(recogniser.transcribe("interview.mp3"))
 
 A recogniser is an engine, which hears phones, and perhaps a word decoder. Recordings of any length are heard part by part.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from wavu.audio.read import defect, read_blocks
 from wavu.audio.vad import file_seconds
 from wavu.engines import Engine, Heard, read_engine, read_words
 from wavu.errors import WavuError
+from wavu.feed import ahead
 from wavu.transcription import Span, Transcription
 from wavu.units import HOP_SECONDS, seconds
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 FIRST_SECONDS, TOGETHER_SECONDS = 120, 600  # of audio heard at a time, while the next is read; changes no result
 SEAM_SECONDS = 0.1  # two equal phones nearer than this, on either side of a cut that is no pause, are one
-
-T = TypeVar("T")
 
 
 class Words(Protocol):
@@ -159,12 +158,7 @@ class Recogniser:
     def _pieces(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, tuple[Part, Transcription] | str]]:
         """Each part of each recording and what was heard in it, or why the recording is of no use."""
         with ThreadPoolExecutor() as pool:
-
-            def listened() -> Iterator[list[tuple[Recording, Piece | str]]]:
-                for batch in _batches(self._parts(recordings)):
-                    yield list(pool.map(self._listen, batch))
-
-            for batch in _ahead(listened()):
+            for batch in ahead(list(pool.map(self._listen, batch)) for batch in _batches(self._parts(recordings))):
                 done = self._hear([piece for _, piece in batch if isinstance(piece, Piece)])
                 for recording, piece in batch:
                     yield recording, piece if isinstance(piece, str) else (piece.part, next(done))
@@ -239,12 +233,3 @@ def _batches(items: Iterable[tuple[Recording, Part | str]]) -> Iterator[list[tup
             batch, held, wanted = [], 0.0, TOGETHER_SECONDS
     if batch:
         yield batch
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items; each is made, in another thread, while the one before is used."""
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(next, items, None)
-        while (item := waiting.result()) is not None:
-            waiting = thread.submit(next, items, None)
-            yield item

@@ -28,6 +28,7 @@ from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decipher import hmm
+from wavu.decode import ctc
 from wavu.decode.greedy import per_frame
 from wavu.decode.topology import Topology
 from wavu.decode.tuning import tune
@@ -53,7 +54,6 @@ from wavu.store import (
     write_json,
     write_tensors,
 )  # fmt: skip
-from wavu.student import ctc
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS

@@ -1,10 +1,10 @@
 """Audio files in, text out: phones, words where the model knows any, and times if wanted, in the format that is asked for.
 
-    python -m wavu.transcribe interview.mp3 model=runs/hmm
-    python -m wavu.transcribe interview.mp3 model=runs/hmm out=interview.srt
-    python -m wavu.transcribe my_recordings model=runs/hmm out=subtitles format=vtt
-    python -m wavu.transcribe my_recordings model=runs/hmm out=hypotheses.tsv times=times.tsv
-    find . -name '*.wav' | python -m wavu.transcribe - model=runs/hmm
+    python -m wavu.transcribe interview.mp3 model=runs/model
+    python -m wavu.transcribe interview.mp3 model=runs/model out=interview.srt
+    python -m wavu.transcribe my_recordings model=runs/model out=subtitles format=vtt
+    python -m wavu.transcribe my_recordings model=runs/model out=hypotheses.tsv times=times.tsv
+    find . -name '*.wav' | python -m wavu.transcribe - model=runs/model
 
 Prints the text of a file; of several files, a line each with id and text, as soon as it is known. The id is the file's name
 without its ending; in a folder, or where two names are the same, its path below the folder. A file that cannot be used is

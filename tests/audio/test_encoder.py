@@ -17,7 +17,7 @@ from transformers import (
     WhisperConfig,
 )
 
-from wavu.audio.encoder import HuggingFace, Mfcc, _batches, load_encoder
+from wavu.audio.encoder import HuggingFace, Mfcc, load_encoder
 from wavu.audio.features import mfcc
 from wavu.errors import WavuError
 
@@ -100,15 +100,6 @@ def test_what_padding_would_change_shares_no_batch(tmp_path: Path) -> None:
 def test_by_default_the_layer_lies_at_five_eighths(tmp_path: Path) -> None:
     encoder = HuggingFace(model=str(save(tmp_path, "hubert base")), layer=None, **SETTINGS)
     assert len(encoder.model.encoder.layers) == round(4 * 5 / 8)
-
-
-@pytest.mark.parametrize("mixed", [True, False])
-def test_batches_hold_every_waveform_once_and_are_not_too_long(mixed: bool) -> None:
-    lengths = RNG.integers(1, 9, 40).tolist()
-    batches = list(_batches(lengths, 20, mixed=mixed))
-    assert sorted(index for batch in batches for index in batch) == list(range(40))
-    assert all(len(batch) * max(lengths[index] for index in batch) <= 20 for batch in batches)
-    assert mixed or all(len({lengths[index] for index in batch}) == 1 for batch in batches)
 
 
 def test_mfcc_is_the_function() -> None:

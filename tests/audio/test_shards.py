@@ -11,7 +11,7 @@ from wavu.audio.features import cepstra
 from wavu.audio.files import Recording
 from wavu.audio.frontend import speech_of
 from wavu.audio.read import read_audio
-from wavu.audio.shards import Encoded, encode_audio, one_ahead, slice_frames
+from wavu.audio.shards import Encoded, encode_audio, slice_frames
 from wavu.store import Ragged
 
 LIMITS = {
@@ -89,15 +89,3 @@ def test_finished_frames_are_sliced_and_bad_ones_named() -> None:
     (encoded,) = slice_frames([recordings[::-1]], recordings=recordings, frames=frames)
     assert [row["id"] for row in encoded.kept] == ["a"] and encoded.frames.flat.tolist() == [[1.0] * 3] * 2
     assert [row["reason"] for row in encoded.skipped] == ["holds NaN or infinite frames", "no frames"]
-
-
-def test_the_next_shard_is_begun_before_the_last_is_done() -> None:
-    begun = []
-
-    def start(shard: list) -> list:
-        begun.append(shard[0])
-        return shard
-
-    for number, results in enumerate(one_ahead([[0], [1], [2]], start)):
-        assert results == [number] and begun == list(range(min(number + 2, 3)))
-    assert not list(one_ahead([], start))

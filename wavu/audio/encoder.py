@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.errors import WavuError
+from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
 
 # Models whose padding can be masked out to the last digit. Elsewhere (a group norm over time in the first convolution,
@@ -79,7 +80,7 @@ class HuggingFace:
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,), T at least 400 -> frames (N, D) float32, N = (T - 80) // 320."""
         encoded: dict[int, np.ndarray] = {}
-        for batch in _batches([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable):
+        for batch in by_length([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable):
             hidden = self._forward([waveforms[index] for index in batch])
             for index, frames in zip(batch, hidden, strict=True):
                 encoded[index] = frames[: self._n_frames(len(waveforms[index]))].copy()
@@ -173,15 +174,3 @@ def _from_disk_or_hub(name: str, folder: bool) -> tuple[nn.Module, Callable]:
             raise
     HfApi().model_info(name, timeout=HUB_SECONDS)  # asked once: where there is no way to it, downloads retry for a minute
     return load(offline=False)
-
-
-def _batches(lengths: list[int], limit: int, *, mixed: bool) -> Iterator[list[int]]:
-    """Indices grouped by similar length, each group at most ``limit`` samples after padding; of equal length unless ``mixed``."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and ((len(batch) + 1) * lengths[index] > limit or (not mixed and lengths[index] != lengths[batch[0]])):
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from wavu.audio.files import Recording
 from wavu.audio.frontend import joined, speech_of
 from wavu.audio.read import defect, read_audio
 from wavu.errors import WavuError
+from wavu.feed import ahead
 from wavu.store import Ragged, read_json, write_json
 from wavu.units import seconds
 
@@ -60,7 +60,7 @@ def encode_audio(
     """
     listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
     with ThreadPoolExecutor() as pool:
-        for heard in one_ahead(shards, lambda shard: pool.map(listen, shard)):
+        for heard in ahead(list(pool.map(listen, shard)) for shard in shards):
             kept = [row for row in heard if not isinstance(row, dict)]
             waveforms = [speech for _, speech, _ in kept]
             frames = encoder.encode(waveforms)
@@ -71,16 +71,6 @@ def encode_audio(
                 spans=_spans([spans for _, _, spans in kept]),
                 cepstra=_beside(frames, on_all_cores(cepstra, waveforms)) if with_cepstra else None,
             )
-
-
-def one_ahead(batches: Iterable[list], start: Callable[[list], Iterable]) -> Iterator[list]:
-    """What ``start`` makes of each batch, that of the next already under way."""
-    batches = iter(batches)
-    waiting = [start(batch) for batch in islice(batches, 1)]
-    while waiting:
-        results = waiting.pop()
-        waiting = [start(batch) for batch in islice(batches, 1)]
-        yield list(results)
 
 
 def slice_frames(shards: Iterable[list[Recording]], *, recordings: list[Recording], frames: Ragged) -> Iterator[Encoded]:

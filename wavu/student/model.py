@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from transformers import (
 from transformers.utils import logging
 
 from wavu.errors import WavuError
+from wavu.feed import by_length
 from wavu.store import write_json
 from wavu.student import mel
 from wavu.units import HOP_SECONDS, RATE_HZ, seconds
@@ -168,21 +169,28 @@ class Student:
         return logits.float().log_softmax(-1), self.model._get_feat_extract_output_lengths(lengths)
 
     def score(self, waveforms: Sequence[np.ndarray], *, batch_seconds: float) -> list[np.ndarray]:
-        """Log probabilities (N, P) float32 of each waveform (T,), whatever else is in the list; none for one too short.
+        """Log probabilities (N, P) of each waveform (T,), see ``score_each``."""
+        lengths = [seconds(len(waveform)) for waveform in waveforms]
+        return self.score_each(lambda index: self.inputs(waveforms[index]), lengths, batch_seconds=batch_seconds)
 
-        batch_seconds: audio heard at a time, padding included; changes no result.
+    def score_each(
+        self, inputs: Callable[[int], np.ndarray], lengths: Sequence[float], *, batch_seconds: float
+    ) -> list[np.ndarray]:
+        """Log probabilities (N, P) float32 of utterances, whatever else is heard; none of one too short.
+
+        inputs: what the network sees of utterance u. lengths: in seconds. batch_seconds: audio heard at a time, padding
+        included; changes no result.
         """
-        scores = [np.zeros((0, 1 + len(self.phones)), np.float32) for _ in waveforms]
-        heard = [index for index, waveform in enumerate(waveforms) if seconds(len(waveform)) > SHORTEST_SECONDS]
-        lengths = [seconds(len(waveforms[index])) for index in heard]
-        for batch in batches(lengths, batch_seconds, equal=not self._masks):
+        scores = [np.zeros((0, 1 + len(self.phones)), np.float32) for _ in lengths]
+        heard = [index for index, length in enumerate(lengths) if length > SHORTEST_SECONDS]
+        for batch in by_length([lengths[index] for index in heard], batch_seconds, mixed=self._masks):
             chosen = [heard[place] for place in batch]
-            for index, row in zip(chosen, self.score_inputs([self.inputs(waveforms[index]) for index in chosen]), strict=True):
+            for index, row in zip(chosen, self._score([inputs(index) for index in chosen]), strict=True):
                 scores[index] = row
         return scores
 
     @torch.inference_mode()
-    def score_inputs(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _score(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log probabilities (N, P) float32 of each of the inputs, as one batch."""
         self.model.eval()
         scores, lengths = self.forward(inputs)
@@ -192,16 +200,6 @@ class Student:
     def _masks(self) -> bool:
         """Whether the network can be told what is padding; with a group norm over time it was trained to hear zeros there."""
         return getattr(self.model.config, "feat_extract_norm", "layer") != "group"
-
-
-def batches(lengths: Sequence[float], limit: float, *, equal: bool) -> list[list[int]]:
-    """Indices grouped by similar length, each group at most ``limit`` after padding; of equal length if so wanted."""
-    groups: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        last = groups[-1] if groups else []
-        fits = last and (len(last) + 1) * lengths[index] <= limit and (not equal or lengths[index] == lengths[last[0]])
-        last.append(index) if fits else groups.append([index])
-    return groups
 
 
 def _ctc(phones: Sequence[str], regularisation: dict) -> dict:

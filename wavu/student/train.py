@@ -5,7 +5,6 @@ Shapes: U utterances, B of them in a batch, N frames, P tokens.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
@@ -13,8 +12,9 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.nn import functional as F
 
+from wavu.feed import ahead, by_length
 from wavu.store import Ragged
-from wavu.student.model import Student, batches
+from wavu.student.model import Student
 
 LENGTH_NOISE = 0.1  # share by which lengths are blurred before they are sorted, so that batches differ from epoch to epoch
 
@@ -61,19 +61,14 @@ class Trainer:
 
     def run(self) -> Iterator[float]:
         """Do the updates that are left; after each its loss in nats per phone."""
-        with ThreadPoolExecutor(1) as reader:
-            wanted = islice(self._groups(), self.done * self.accumulate, None)
-            waiting = reader.submit(self._read, next(wanted))
-            while self.done < self.updates:
-                self._begin()
-                loss = 0.0
-                for _ in range(self.accumulate):
-                    batch, waiting = waiting.result(), reader.submit(self._read, next(wanted))
-                    loss += self._learn(*batch) / self.accumulate
-                self.accelerator.clip_grad_norm_(self.parameters, self.clip)
-                self.optimiser.step()
-                self.done += 1
-                yield loss
+        batches = ahead(map(self._read, islice(self._groups(), self.done * self.accumulate, None)))
+        while self.done < self.updates:
+            self._begin()
+            loss = sum(self._learn(*next(batches)) for _ in range(self.accumulate)) / self.accumulate
+            self.accelerator.clip_grad_norm_(self.parameters, self.clip)
+            self.optimiser.step()
+            self.done += 1
+            yield loss
 
     def state(self) -> dict[str, np.ndarray]:
         """All that is needed to go on from here, to the same bits."""
@@ -132,7 +127,7 @@ class Trainer:
         while True:
             noise = np.random.default_rng([self.seed, epoch])
             blurred = self.seconds * noise.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(self.seconds))
-            groups = batches(blurred.tolist(), self.batch_seconds, equal=False)
+            groups = list(by_length(blurred.tolist(), self.batch_seconds, mixed=True))
             order = noise.permutation(len(groups))
             order = np.resize(order, -(-len(order) // world) * world)  # as many for each process
             yield from (groups[index] for index in order[rank::world])
