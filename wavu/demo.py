@@ -22,21 +22,17 @@ from rich.table import Table
 
 from wavu import units
 from wavu.audio.frontend import FrontEnd
-from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decode.greedy import runs
-from wavu.engines import PhoneHmm
+from wavu.engines import PhoneHmm, members_labels
 from wavu.errors import WavuError
 from wavu.evaluate import phone_error_rate, read_references
-from wavu.gan.generator import rebuilt
-from wavu.gan.label import label
 from wavu.invent.language import invent
 from wavu.invent.speech import VOICES, Voice
 from wavu.progress import say, track
-from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json, write_table, write_text
+from wavu.store import Ragged, Speech, read_json, write_json, write_table, write_text
 
 CONVERGED = 0.3  # PER below which a GAN counts as having learned the language
-LABEL_BATCH = 256  # utterances labelled at a time; changes no result
 
 # The file that makes a folder a demo, which the next demo may throw away.
 MARK = "demo.json"
@@ -156,11 +152,11 @@ def error_rates(out_dir: Path) -> dict:
     """PER of every stage and of every GAN on what they learned from, error rates on new sentences, and the label-free verdict."""
     references = read_references(out_dir / "corpus" / "references.tsv", out_dir / "text")
     phones = (out_dir / "text" / "phones.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    ids = [row["id"] for row in read_table(out_dir / "audio" / "manifest.tsv", ["id"])]
+    speech = Speech.read(out_dir / "audio")
 
     def rate(said: Iterable[np.ndarray]) -> float:
         """Of phones, silences and repeats taken out."""
-        named = {name: [phones[phone] for phone in row] for name, row in zip(ids, said, strict=True)}
+        named = {name: [phones[phone] for phone in row] for name, row in zip(speech.ids, said, strict=True)}
         return round(phone_error_rate(named, references).rate, 4)
 
     def spoken(labels: Ragged) -> list[np.ndarray]:
@@ -174,9 +170,9 @@ def error_rates(out_dir: Path) -> dict:
     }
     rates = {stage: rate(spoken(rows)) for stage, rows in labels.items()}
     model = PhoneHmm.read(out_dir / "model" / "hmm.safetensors", FrontEnd.read(out_dir / "model" / "frontend"))
-    rates["self_trained"] = rate(model.phones_of(Speech.read(out_dir / "audio")))
+    rates["self_trained"] = rate(model.phones_of(speech))
     rates |= {stage: rate(Ragged.read(out_dir / "model", stage)) for stage in ("lessons", "student")}
-    members = [rate(spoken(rows)) for rows in members_labels(out_dir)]
+    members = [rate(spoken(rows)) for rows in members_labels(out_dir / "gan", speech)]
     new = read_json(out_dir / "evaluation.json")["rates"]
     return {
         "per": rates["student"],
@@ -188,13 +184,6 @@ def error_rates(out_dir: Path) -> dict:
         "selected_rank_by_true_per": 1 + sum(per < rates["gan"] for per in members),
         "suspected_failed": read_json(out_dir / "model" / "stage.json")["counts"]["suspected_failed"],
     }
-
-
-def members_labels(out_dir: Path) -> list[Ragged]:
-    """What each of the GANs, as it was in the end, makes of the segments that all were trained on."""
-    tensors, about = read_tensors(out_dir / "gan" / "members.safetensors")
-    segments, _, _ = pool_runs(Speech.read(out_dir / "audio").frames, Ragged.read(out_dir / "gan" / "warm_start", "labels"))
-    return label(rebuilt(tensors, about), segments, silence=len(about["phones"]) - 1, batch_size=LABEL_BATCH)
 
 
 def show(report: dict) -> None:

@@ -19,7 +19,7 @@ from wavu.decode import ctc
 from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
-from wavu.gan.label import log_posteriors, output_starts
+from wavu.gan.label import label, log_posteriors, output_starts
 from wavu.store import Ragged, Speech, read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
@@ -235,6 +235,20 @@ def read_generator(folder: Path, front_end: FrontEnd) -> FramesEngine:
             yield _found(phones, runs(labels, silence=len(phones) - 1), likely)
 
     return FramesEngine(front_end, phones[:-1], hear)
+
+
+def members_labels(folder: Path, speech: Speech, places: list[int] | None = None) -> list[Ragged]:
+    """What members of a gan_train folder, as they were in the end, say of what they were trained on: labels (S) of each.
+
+    places: which of them, in the order of members.safetensors; None: all.
+    """
+    tensors, about = read_tensors(folder / "members.safetensors")
+    if places is not None:
+        tensors = {name: value[places] for name, value in tensors.items()}
+    inputs = speech.frames if about["hears"] == "frames" else speech.segments
+    if about["cut"]:  # the warm start's HMM, or its match, has cut the segments; the labels of the HMM bear no name
+        inputs, _, _ = pool_runs(speech.frames, Ragged.read(folder / "warm_start", about["cut"].replace("hmm", "labels")))
+    return label(rebuilt(tensors, about), inputs, silence=len(about["phones"]) - 1, batch_size=TOGETHER)
 
 
 def read_hmm(folder: Path, front_end: FrontEnd) -> FramesEngine:

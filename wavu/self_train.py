@@ -25,7 +25,6 @@ from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, part
 from wavu.acoustic.transform import unchanged
 from wavu.audio.files import read_manifest
 from wavu.audio.frontend import FrontEnd
-from wavu.audio.pool import pool_runs
 from wavu.command import command
 from wavu.decipher import hmm
 from wavu.decode import ctc
@@ -33,10 +32,9 @@ from wavu.decode.greedy import per_frame
 from wavu.decode.topology import Topology
 from wavu.decode.tuning import tune
 from wavu.decode.words import WordDecoder
+from wavu.engines import members_labels
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
-from wavu.gan.generator import rebuilt
-from wavu.gan.label import label
 from wavu.progress import say, track
 from wavu.selection import Judge, disagreement, perplexity, tuning_score
 from wavu.store import (
@@ -59,7 +57,6 @@ from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
 
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
-LABEL_BATCH = 256  # utterances labelled at a time by a generator; changes no result
 
 
 def main_work(config: dict) -> None:
@@ -152,20 +149,13 @@ def _generator_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, d
 
 def _members_labels(gan: Path, speech: Speech, count: int, chosen: dict) -> list[Ragged]:
     """Labels of the segments by the best members beside the chosen one, judged by their last row of scores."""
-    tensors, about = read_tensors(gan / "members.safetensors")
+    _, about = read_tensors(gan / "members.safetensors")
     last = {int(row["member"]): float(row["score"]) for row in read_table(gan / "scores.tsv", ["member", "score"])}
     places = {member["number"]: place for place, member in enumerate(about["members"])}
     others = sorted((last[number], place) for number, place in places.items() if number != chosen["member"])
     if len(others) < count:
         raise WavuError(f"{gan} has {1 + len(others)} members, too few for voters={count + 1}; give fewer voters, or train more")
-    best = [place for _, place in others[:count]]
-    inputs = speech.frames if about["hears"] == "frames" else speech.segments
-    if about["cut"]:
-        inputs, _, _ = pool_runs(
-            speech.frames, Ragged.read(gan / "warm_start", {"hmm": "labels"}.get(about["cut"], about["cut"]))
-        )
-    network = rebuilt({name: value[best] for name, value in tensors.items()}, about)
-    return label(network, inputs, silence=len(about["phones"]) - 1, batch_size=LABEL_BATCH)
+    return members_labels(gan, speech, [place for _, place in others[:count]])
 
 
 def _majority(chosen: Ragged, others: list[Ragged], n_phones: int) -> Ragged:
