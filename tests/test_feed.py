@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavu.feed import ahead, by_length
+from wavu.feed import ahead, by_length, shuffled
 
 
 @given(st.lists(st.integers(1, 9), max_size=40), st.booleans())
@@ -44,3 +45,13 @@ def test_an_error_on_the_way_reaches_who_waits() -> None:
     assert next(found) == 1
     with pytest.raises(ValueError, match="broken"):
         next(found)
+
+
+def test_shuffled_holds_all_and_differs_from_epoch_to_epoch() -> None:
+    lengths = np.random.default_rng(0).uniform(1, 5, 50)
+    chance = np.random.default_rng(1)
+    first, second = (shuffled(lengths, 20.0, chance) for _ in range(2))
+    assert sorted(sum(first, [])) == list(range(50)) == sorted(sum(second, [])) and first != second
+    assert shuffled(lengths, 20.0, np.random.default_rng(1)) == first
+    spread = [np.ptp(lengths[group]) for group in first]
+    assert max(spread) < 2.0  # of the 4 there are

@@ -10,7 +10,7 @@ from transformers import AutoModel
 
 from tests.student.test_model import PHONES, encoder
 from tests.student.test_train import MASKS, SETTINGS, tones
-from wavu import fine_tune
+from wavu import fine_tune, training
 from wavu.audio.files import Recording
 from wavu.errors import WavuError
 from wavu.selection import Judge, disagreement
@@ -20,13 +20,13 @@ from wavu.student.model import WEIGHTS, Student
 TRAINING = {name: value for name, value in SETTINGS.items() if name != "seed"}
 
 
-def settings(**training: object) -> dict:
+def settings(**changed: object) -> dict:
     return {
         "kind": "small",
         "surest": 0.9,
         "network": {"stride": 3, "width": 32, "layers": 1, "heads": 2, "kernel": 5},
         "regularisation": MASKS,
-        "training": TRAINING | training,
+        "training": TRAINING | changed,
         "validation": {"utterances": 5, "every": 10, "patience": 100},
     }
 
@@ -52,10 +52,10 @@ def judge(labels: Ragged) -> Judge:
     )  # fmt: skip
 
 
-def run(lessons: fine_tune.Lessons, folder: Path, **training: object) -> tuple:
+def run(lessons: fine_tune.Lessons, folder: Path, **changed: object) -> tuple:
     return fine_tune.fine_tune(
         lessons, folder, phones=PHONES, encoder=None, judge=judge(lessons.labels), about={"language": "x"},
-        settings=settings(**training), seed=0,
+        settings=settings(**changed), seed=0,
     )  # fmt: skip
 
 
@@ -74,13 +74,13 @@ def test_killed_it_goes_on_to_the_same_weights(
     lessons: fine_tune.Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(lessons, tmp_path / "whole", updates=30)
-    written = fine_tune.write_tensors
+    written = training.write_tensors
 
     def killed(path: Path, *what: object) -> None:
         written(path, *what)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fine_tune, "write_tensors", killed)
+    monkeypatch.setattr(training, "write_tensors", killed)
     with pytest.raises(KeyboardInterrupt):
         run(lessons, tmp_path / "cut", updates=30)
     monkeypatch.undo()

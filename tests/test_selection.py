@@ -19,7 +19,6 @@ from wavu.selection import (
     TERMS,
     Judge,
     agreement,
-    best,
     combine,
     disagreement,
     divergence,
@@ -29,6 +28,7 @@ from wavu.selection import (
 )
 from wavu.store import Ragged
 from wavu.text.silence import phones_of
+from wavu.training import best
 
 SILENCE = len(PHONES) - 1
 PRESENT = {"weighted_lm_perplexity": 1.0, "jsd1": 1 / 3, "jsd2": 1 / 3, "jsd3": 1 / 3}

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
+
+LENGTH_NOISE = 0.1  # share by which lengths are blurred before they are sorted, so that batches differ from epoch to epoch
 
 
 def by_length(lengths: Sequence[float], limit: float, *, mixed: bool) -> Iterator[list[int]]:
@@ -21,6 +25,13 @@ def by_length(lengths: Sequence[float], limit: float, *, mixed: bool) -> Iterato
         batch.append(index)
     if batch:
         yield batch
+
+
+def shuffled(lengths: np.ndarray, limit: float, chance: np.random.Generator) -> list[list[int]]:
+    """All indices in batches of similar length, at most about ``limit`` after padding, in an order drawn anew."""
+    blurred = lengths * chance.uniform(1 - LENGTH_NOISE, 1 + LENGTH_NOISE, len(lengths))
+    groups = list(by_length(blurred.tolist(), limit, mixed=True))
+    return [groups[index] for index in chance.permutation(len(groups))]
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:

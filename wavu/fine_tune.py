@@ -16,11 +16,12 @@ from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
 from wavu.decode import ctc
 from wavu.errors import WavuError
-from wavu.progress import say, track
-from wavu.selection import Judge, best, disagreement
-from wavu.store import Ragged, read_tensors, write_json, write_tensors
+from wavu.progress import track
+from wavu.selection import Judge, disagreement
+from wavu.store import Ragged, write_json
 from wavu.student.model import Student
-from wavu.student.train import Trainer, restore_weights
+from wavu.student.train import Utterances, trainer
+from wavu.training import best, restore_weights, train
 
 HEARD_SECONDS = 200.0  # of audio at a time when nothing is learned; changes no result
 
@@ -90,18 +91,24 @@ def fine_tune(
         differing = disagreement(said, lessons.labels.take(rows))
         return judge.score(said, seconds=float(lessons.speech_seconds[rows].sum()), disagreement=differing)
 
-    trainer = Trainer(
-        student, inputs=lambda place: pupil.inputs(learned[place]), seconds=seconds[learned], targets=lessons.labels.take(learned),
-        seed=seed, **settings["training"],
-    )  # fmt: skip
+    training = dict(settings["training"])
+    utterances = Utterances(
+        lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), training.pop("batch_seconds")
+    )
+    teacher = trainer(student, utterances, seed=seed, **training)
     checkpoint = folder / "checkpoint.safetensors"
     patience = {name: settings["validation"][name] for name in ("every", "patience")}
-    weights, kept = _train(trainer, lambda: score(judged, pupil.say(judged)), checkpoint, **patience)
-    restore_weights(student, weights)
+    weights, rows = train(teacher, lambda: score(judged, pupil.say(judged)), checkpoint, what="student", **patience)
+    restore_weights(student.model, weights)
     everything = np.arange(len(seconds))
     said = pupil.say(everything)
     scores = score(everything, said)
-    counts = {"learned": len(learned), "updates": trainer.done, "kept": kept, "suspected_failed": judge.suspect(scores)}
+    counts = {
+        "learned": len(learned),
+        "updates": teacher.done,
+        "kept": best(rows)["update"],
+        "suspected_failed": judge.suspect(scores),
+    }
     known = {"network": _described(student, encoder), "longest_seconds": float(seconds[learned].max()), "scores": scores}
     write_json(folder / "about.json", about | counts | known)
     student.write(folder)
@@ -132,37 +139,6 @@ def _inputs(student: Student, recordings: Sequence[Recording]) -> Callable[[int]
             kept.append(row.astype(np.float16))
             advance()
     return lambda place: kept[place].astype(np.float32)
-
-
-def _train(
-    trainer: Trainer, score: Callable[[], dict], checkpoint: Path, *, every: int, patience: int
-) -> tuple[dict[str, np.ndarray], int]:
-    """Train to the end, or until ``patience`` validations in a row bring nothing better; the weights of the best one and its update."""
-    kept: dict[str, np.ndarray] = {}
-    rows: list[dict] = []
-    if checkpoint.exists():
-        arrays, about = read_tensors(checkpoint)
-        kept = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
-        trainer.restore({name: array for name, array in arrays.items() if not name.startswith("best.")})
-        rows = about["rows"]
-        say(f"student: going on after {trainer.done:,} updates")
-    losses: list[float] = []
-    with track("student", trainer.updates, "updates") as advance:
-        advance(trainer.done)
-        for loss in trainer.run():
-            losses.append(loss)
-            if trainer.done % every == 0 or trainer.done == trainer.updates:
-                rows.append({"update": trainer.done, "loss": float(np.mean(losses[-every:])), **score()})
-                since = len(rows) - 1 - rows.index(best(rows))
-                kept = kept if since else trainer.weights()
-                write_tensors(
-                    checkpoint, trainer.state() | {f"best.{name}": array for name, array in kept.items()}, {"rows": rows}
-                )
-                if since >= patience:
-                    break
-            note = f", score {rows[-1]['score']:.3f}" if rows else ""
-            advance(note=f"loss {loss:.3f} per phone{note}")
-    return kept, best(rows)["update"]
 
 
 def _described(student: Student, encoder: str | None) -> str:

@@ -9,8 +9,6 @@ wavu.prepare_audio and wavu.prepare_text come first. Killed in the middle, the s
 Curves: tensorboard --logdir runs/gan/curves
 """
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -42,7 +40,7 @@ from wavu.gan.warm_start import initial_kernel, most_common
 from wavu.progress import console, say, track
 from wavu.report.members import members_table
 from wavu.report.pictures import confusion, heat_map
-from wavu.selection import Judge, LogProbability, agreement, best, weighted_perplexity_per_batch
+from wavu.selection import Judge, LogProbability, agreement, weighted_perplexity_per_batch
 from wavu.store import (
     Ragged,
     Speech,
@@ -57,6 +55,7 @@ from wavu.store import (
 )  # fmt: skip
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of, spelled, with_silence
+from wavu.training import best, told_to_stop
 from wavu.units import HOP_SECONDS
 
 LABEL_BATCH = 256  # utterances labelled at a time; changes no result
@@ -504,7 +503,7 @@ def _train(run: Run, batches: Batches, exam: Exam, config: dict, out_dir: Path) 
     began = saved = time.perf_counter()
     made = 0
     columns = partial(members_table, limit=max(4, console.height - 4))
-    with curves, _told_to_stop() as stopped, _precision(config) as cast:
+    with curves, told_to_stop() as stopped, _precision(config) as cast:
         with track("gan_train", updates - run.population.update, "updates", table=lambda: columns(run.newest())) as advance:
             while run.population.update < updates and not stopped.is_set():
                 with cast():
@@ -653,19 +652,6 @@ def _log(curves: SummaryWriter, population: Population, terms: dict[str, torch.T
     for name, values in terms.items():
         for member, value in zip(population.members, values.tolist(), strict=True):
             curves.add_scalar(f"{name}/{member.number}", value, population.update)
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Set when somebody asks the process to end (SIGTERM, Ctrl-C), so that it can end between two updates."""
-    stopped = threading.Event()
-    signals = signal.SIGTERM, signal.SIGINT
-    before = [signal.signal(each, lambda *_: stopped.set()) for each in signals]
-    try:
-        yield stopped
-    finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
 
 
 @contextmanager

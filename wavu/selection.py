@@ -272,11 +272,6 @@ def divergence(p: np.ndarray, q: np.ndarray) -> float:
     return float(sum(part.sum() for part in parts) / 2)
 
 
-def best(rows: Sequence[dict]) -> dict:
-    """The row with the lowest score; the earliest of equals."""
-    return min(rows, key=lambda row: row["score"])
-
-
 def _frequencies(lines: Ragged, n: int, phones: int) -> Frequencies:
     """The n-grams within lines."""
     count = max(0, len(lines.flat) - n + 1)

@@ -1,13 +1,6 @@
-"""Training: tones are learned, a run that was cut goes on to the same bits, two processes learn what one does."""
-
-import os
-import socket
-import subprocess
-import sys
-from itertools import islice
+"""Training a student: tones are learned, everybody is heard, the loss is CTC's."""
 
 import numpy as np
-import pytest
 import torch
 
 from tests.student.test_model import PHONES
@@ -15,7 +8,8 @@ from wavu.decode import ctc
 from wavu.selection import disagreement
 from wavu.store import Ragged
 from wavu.student.model import Student
-from wavu.student.train import Trainer, rate_at
+from wavu.student.train import Utterances, ctc_loss, trainer
+from wavu.training import Trainer
 
 SETTINGS = {
     "updates": 60, "batch_seconds": 12.0, "accumulate": 1, "rate": 3e-3, "warm_up": 0.1, "hold": 0.4, "final_rate": 0.05,
@@ -38,104 +32,44 @@ def tones(count: int, seed: int) -> tuple[list[np.ndarray], Ragged]:
     return waves, Ragged.of(rows, np.int16)
 
 
-def trainer(**changed: object) -> Trainer:
+def learner(**changed: object) -> tuple[Student, Trainer]:
     torch.manual_seed(0)
     student = Student.small(PHONES, stride=3, width=32, layers=1, heads=2, kernel=5, regularisation=MASKS)
     waves, targets = tones(40, seed=1)
     rows = [student.inputs(wave) for wave in waves]
-    seconds = np.array([len(wave) / 16_000 for wave in waves])
-    return Trainer(student, inputs=rows.__getitem__, seconds=seconds, targets=targets, **(SETTINGS | changed))
-
-
-def gradient(learner: Trainer) -> np.ndarray:
-    """Of all weights; zero for what was not used, as the mask is not without chance."""
-    parts = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in learner.parameters]
-    return np.concatenate([part.flatten().numpy() for part in parts])
+    settings = SETTINGS | changed
+    utterances = Utterances(
+        rows.__getitem__, np.array([len(wave) / 16_000 for wave in waves]), targets, settings.pop("batch_seconds")
+    )
+    return student, trainer(student, utterances, **settings)
 
 
 def test_tones_are_learned() -> None:
-    learner = trainer(updates=200)
-    losses = list(learner.run())
+    student, teacher = learner(updates=200)
+    losses = [numbers["loss"] for numbers in teacher.run()]
     assert len(losses) == 200 and np.mean(losses[-10:]) < 0.2 * losses[0]
     waves, truth = tones(10, seed=2)
-    said = [ctc.greedy(scores)[0][:, 0] for scores in learner.student.score(waves, batch_seconds=60.0)]
+    said = [ctc.greedy(scores)[0][:, 0] for scores in student.score(waves, batch_seconds=60.0)]
     assert disagreement(Ragged.of(said, np.int16), truth) < 0.3  # by chance about 0.8
 
 
-def test_a_run_that_was_cut_goes_on_to_the_same_bits() -> None:
-    whole, cut, rest = (trainer(updates=12, accumulate=2) for _ in range(3))
-    losses = list(whole.run())
-    before = list(islice(cut.run(), 5))
-    rest.restore(cut.state())
-    assert before + list(rest.run()) == losses
-    for name, array in whole.state().items():
-        np.testing.assert_array_equal(array, rest.state()[name], err_msg=name)
-
-
-def test_accumulating_is_a_larger_batch() -> None:
-    """Gradients of two batches add up, each weighing the same."""
-    learner = trainer(accumulate=2)
-    group = next(learner._groups())
-    learner._begin()
-    learner.model.eval()  # no chance
-    learner._learn(*learner._read(group))
-    learner._learn(*learner._read(group))
-    twice = gradient(learner)
-    once = trainer(accumulate=1)
-    once._begin()
-    once.model.eval()
-    once._learn(*once._read(group))
-    np.testing.assert_allclose(gradient(once), twice, atol=1e-6, rtol=1e-4)
-
-
-def test_the_rate_rises_holds_and_falls() -> None:
-    rates = [rate_at(share, rate=1.0, warm_up=0.1, hold=0.4, final_rate=0.05) for share in np.linspace(0, 1, 101)]
-    assert rates[0] == pytest.approx(0.01) and rates[10:50] == pytest.approx([1.0] * 40) and rates[-1] == pytest.approx(0.05)
-    assert all(a <= b for a, b in zip(rates[:10], rates[1:11], strict=True))
-    assert all(a > b for a, b in zip(rates[50:-1], rates[51:], strict=True))
-
-
 def test_an_epoch_hears_everybody_once() -> None:
-    learner = trainer()
-    groups = learner._groups()
+    _, teacher = learner()
+    plans = teacher.plans()
     heard: list[int] = []
     while len(heard) < 40:
-        heard += next(groups)
+        heard += next(plans)
     assert sorted(heard) == list(range(40))
 
 
-WORKER = """
-import numpy as np, torch
-from tests.student.test_train import gradient, trainer
-learner = trainer(updates=1, clip=1e9)
-learner._begin(); learner.model.eval()
-learner._learn(*learner._read(next(learner._groups())))
-if learner.accelerator.is_main_process:
-    np.save({path!r}, gradient(learner))
-"""
-
-
-def test_two_processes_average_what_each_has_learned(tmp_path: str) -> None:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    path = str(tmp_path / "gradient.npy")
-    common = os.environ | {
-        "MASTER_ADDR": "localhost",
-        "MASTER_PORT": port,
-        "WORLD_SIZE": "2",
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-c", WORKER.format(path=path)]
-    workers = [subprocess.Popen(command, env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(2)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    alone = trainer(updates=1)
-    groups = alone._groups()
-    expected = 0.0
-    for _ in range(2):
-        alone._begin()
-        alone.model.eval()
-        alone._learn(*alone._read(next(groups)))
-        expected = expected + gradient(alone) / 2
-    np.testing.assert_allclose(np.load(path), expected, atol=1e-6, rtol=1e-3)
+def test_the_loss_is_per_phone_whatever_the_company() -> None:
+    """One row of one phone in two frames: the paths are a a, a -, - a."""
+    scores = torch.tensor([[[0.5, 0.2, 0.3], [0.4, 0.5, 0.1]]]).log()
+    expected = -np.log(0.2 * 0.5 + 0.2 * 0.4 + 0.5 * 0.5)
+    alone = ctc_loss(scores, torch.tensor([2]), [np.array([0])])
+    padded = torch.nn.functional.pad(scores, (0, 0, 0, 3))
+    assert np.isclose(alone.item(), expected) and np.isclose(
+        ctc_loss(padded, torch.tensor([2]), [np.array([0])]).item(), expected
+    )
+    twice = ctc_loss(torch.cat([scores, scores]), torch.tensor([2, 2]), [np.array([0]), np.array([0])])
+    assert np.isclose(twice.item(), expected)
