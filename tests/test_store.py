@@ -339,3 +339,12 @@ def test_missing_and_damaged_tensors_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"no tensors here")
     with pytest.raises(WavuError, match="cannot read"):
         store.read_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_folders_fingerprint_tells_its_files(tmp_path: Path) -> None:
+    nothing = store.folder_fingerprint(None)
+    assert nothing == store.folder_fingerprint("somebody/a-model") == store.folder_fingerprint(str(tmp_path))
+    (tmp_path / "weights").write_bytes(b"first")
+    before = store.folder_fingerprint(str(tmp_path))
+    (tmp_path / "weights").write_bytes(b"other")
+    assert len({nothing, before, store.folder_fingerprint(str(tmp_path))}) == 3

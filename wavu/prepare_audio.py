@@ -12,8 +12,6 @@ wav2vec-U 2.0 also learns to guess.
 """
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -22,25 +20,26 @@ import numpy as np
 
 from wavu.audio import kmeans
 from wavu.audio.encoder import load_encoder
-from wavu.audio.files import Recording, deal, find_audio, measured, read_manifest, read_precomputed
+from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
 from wavu.audio.frontend import FrontEnd
-from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames
+from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
 from wavu.audio.vad import speech_spans
 from wavu.command import command
 from wavu.errors import WavuError
-from wavu.progress import say, track
-from wavu.store import Ragged, Stage, file_fingerprint, fingerprint, read_json, write_json, write_table
+from wavu.progress import say
+from wavu.store import Ragged, Stage, folder_fingerprint, read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
-WARNINGS = 10  # shown; the others are in skipped.tsv
 
 
 def main_work(config: dict) -> None:
     """Find the recordings, refuse what cannot work, then do the stage."""
     recordings, precomputed = _recordings(config)
-    stage = Stage(config, command="prepare_audio", inputs=_fingerprints(recordings, config["encoder"]))
+    model = config["encoder"].get("model") or config["encoder"].get("folder")
+    inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(model)}
+    stage = Stage(config, command="prepare_audio", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
@@ -86,18 +85,6 @@ def _wants_targets(config: dict) -> bool:
     return bool(clusters)
 
 
-def _fingerprints(recordings: list[Recording], encoder: dict) -> dict[str, str]:
-    """Of all that is read: the recordings, and the encoder where it is a folder."""
-    folder = encoder.get("model") or encoder.get("folder")
-    paths = {recording.path for recording in recordings}
-    with ThreadPoolExecutor() as pool:
-        marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
-        files = sorted(path for path in Path(folder).iterdir() if path.is_file()) if folder and Path(folder).is_dir() else []
-        model = list(pool.map(file_fingerprint, files))
-    rows = [(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings]
-    return {"recordings": fingerprint(rows), "encoder": fingerprint(model)}
-
-
 def _output_dim(wanted: int | None, dim: int) -> int:
     """Dims after PCA, refused before any work where the encoder has fewer."""
     if wanted is not None and not 1 <= wanted <= dim:
@@ -110,11 +97,8 @@ def _output_dim(wanted: int | None, dim: int) -> int:
 def _shards(recordings: list[Recording], config: dict) -> list[list[Recording]]:
     """Recordings, long ones in pieces, dealt into shards."""
     if config["encoder"]["kind"] != "precomputed":
-        with ThreadPoolExecutor() as pool:
-            parts = pool.map(partial(measured, max_seconds=config["max_seconds"]), recordings)
-            recordings = list(chain.from_iterable(parts))
-    rows = deal([recording.seconds for recording in recordings], shard_minutes=config["shard_minutes"])
-    return [[recordings[row] for row in shard] for shard in rows]
+        recordings = in_pieces(recordings, max_seconds=config["max_seconds"])
+    return deal(recordings, shard_minutes=config["shard_minutes"])
 
 
 def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, config: dict, out_dir: Path) -> FrontEnd:
@@ -137,7 +121,7 @@ def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, 
     hours = np.cumsum([sum(recording.seconds for recording in shard) / 3600 for shard in shards])
     size = min(len(shards), int(np.searchsorted(hours, config["sample"]["hours"])) + 1)
     todo = [shard for shard in range(size) if not _whole(out_dir, "encoded", shard)]
-    for shard, encoded in _tracked("encoding a sample", todo, shards, encode):
+    for shard, encoded in tracked("encoding a sample", todo, shards, encode):
         encoded.write(_folder(out_dir, "encoded", shard))
     return [_folder(out_dir, "encoded", shard) for shard in range(size)]
 
@@ -172,7 +156,7 @@ def _finish(shards: list[list[Recording]], encode: Encode, front: FrontEnd, keep
     todo = [shard for shard in range(len(shards)) if not _whole(out_dir, "shards", shard)]
     sampled = [shard for shard in todo if _whole(out_dir, "encoded", shard)]
     from_disk = ((shard, Encoded.read(_folder(out_dir, "encoded", shard))) for shard in sampled)
-    fresh = _tracked("encoding", [shard for shard in todo if shard not in sampled], shards, encode)
+    fresh = tracked("encoding", [shard for shard in todo if shard not in sampled], shards, encode)
     for shard, encoded in chain(from_disk, fresh):
         folder, done = _folder(out_dir, "shards", shard), front.segment(encoded.frames)
         arrays = {
@@ -200,11 +184,7 @@ def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
     rows = [read_json(folder / "rows.json") for folder in folders]
     kept, skipped = ([row for shard in rows for row in shard[part]] for part in ("kept", "skipped"))
     write_table(out_dir / "manifest.tsv", kept, MANIFEST)
-    write_table(out_dir / "skipped.tsv", skipped, ("path", "reason"))
-    for row in skipped[:WARNINGS]:
-        say(f"skipped {row['path']}: {row['reason']}")
-    if len(skipped) > WARNINGS:
-        say(f"skipped {len(skipped) - WARNINGS} more: see {out_dir / 'skipped.tsv'}")
+    write_skipped(out_dir / "skipped.tsv", skipped)
     spans = (Ragged.read(folder, "spans").flat for folder in folders)  # one open at a time
     speech = sum(float((span[:, 1] - span[:, 0]).sum(dtype=float)) for span in spans)
     segments = sum(row["segments"] for row in kept)
@@ -230,15 +210,6 @@ def _in_words(counts: dict, out_dir: Path) -> str:
         f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units{targets}, "
         f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped"
     )
-
-
-def _tracked(what: str, todo: list[int], shards: list[list[Recording]], encode: Encode) -> Iterator[tuple[int, Encoded]]:
-    """Encode the shards numbered ``todo`` under a progress line."""
-    minutes = [sum(recording.seconds for recording in shards[shard]) / 60 for shard in todo]
-    with track(what, sum(minutes), "min") as advance:
-        for shard, length, encoded in zip(todo, minutes, encode(shards[shard] for shard in todo), strict=True):
-            yield shard, encoded
-            advance(length)
 
 
 def _folder(out_dir: Path, kind: str, shard: int) -> Path:

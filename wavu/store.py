@@ -310,6 +310,13 @@ def file_fingerprint(path: Path) -> str:
         return "unreadable"
 
 
+def folder_fingerprint(name: str | None) -> str:
+    """Short hash of the files in a folder; where ``name`` is none (a model of the hub, say), that of no file."""
+    folder = Path(name or "")
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if name and folder.is_dir() else []
+    return fingerprint([file_fingerprint(path) for path in files])
+
+
 def finished(folder: Path, command: str) -> dict:
     """The ``stage.json`` of a finished stage.
 

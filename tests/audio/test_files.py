@@ -1,5 +1,6 @@
 """Which recordings there are, in every form they may be given."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavu.audio.files import Recording, deal, find_audio, measured, read_manifest, read_precomputed
+from wavu.audio.files import Recording, deal, find_audio, measured, read_manifest, read_precomputed, recordings_fingerprint
 from wavu.errors import WavuError
 
 
@@ -125,7 +126,17 @@ def test_a_long_recording_is_measured_in_pieces(tmp_path: Path) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50), st.floats(0.1, 5))
 def test_shards_hold_everyone_once(seconds: list[float], shard_minutes: float) -> None:
-    shards = deal(seconds, shard_minutes=shard_minutes)
-    assert sorted(np.concatenate(shards).tolist()) == list(range(len(seconds)))
+    recordings = [Recording(str(number), Path("a.wav"), 0, length) for number, length in enumerate(seconds)]
+    shards = deal(recordings, shard_minutes=shard_minutes)
+    assert sorted(chain.from_iterable(shards), key=recordings.index) == recordings
     assert all(len(shard) for shard in shards)
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+def test_a_fingerprint_tells_files_and_parts_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"first")
+    whole, part = Recording("a", tmp_path / "a.wav"), Recording("a", tmp_path / "a.wav", 0, 1)
+    before = [recordings_fingerprint([recording]) for recording in (whole, part)]
+    assert before[0] == recordings_fingerprint([whole]) != before[1]
+    (tmp_path / "a.wav").write_bytes(b"other")
+    assert not set(before) & {recordings_fingerprint([recording]) for recording in (whole, part)}

@@ -11,8 +11,8 @@ from wavu.audio.features import cepstra
 from wavu.audio.files import Recording
 from wavu.audio.frontend import speech_of
 from wavu.audio.read import read_audio
-from wavu.audio.shards import Encoded, encode_audio, slice_frames
-from wavu.store import Ragged
+from wavu.audio.shards import Encoded, encode_audio, slice_frames, write_skipped
+from wavu.store import Ragged, read_table
 
 LIMITS = {
     "vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0},
@@ -89,3 +89,11 @@ def test_finished_frames_are_sliced_and_bad_ones_named() -> None:
     (encoded,) = slice_frames([recordings[::-1]], recordings=recordings, frames=frames)
     assert [row["id"] for row in encoded.kept] == ["a"] and encoded.frames.flat.tolist() == [[1.0] * 3] * 2
     assert [row["reason"] for row in encoded.skipped] == ["holds NaN or infinite frames", "no frames"]
+
+
+def test_what_is_of_no_use_is_written_whole_and_told_in_part(tmp_path: Path, capsys) -> None:
+    rows = [{"path": f"{number}.wav", "reason": "empty"} for number in range(12)]
+    write_skipped(tmp_path / "skipped.tsv", rows)
+    assert read_table(tmp_path / "skipped.tsv", ["path", "reason"]) == rows
+    told = capsys.readouterr().err
+    assert "skipped 9.wav: empty" in told and "10.wav" not in told and "skipped 2 more" in told

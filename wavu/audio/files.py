@@ -2,14 +2,17 @@
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from wavu.audio.read import SUFFIXES, duration, pieces
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_array, read_table
+from wavu.store import Ragged, file_fingerprint, fingerprint, read_array, read_table
 from wavu.units import HOP_SECONDS
 
 
@@ -111,10 +114,25 @@ def measured(recording: Recording, *, max_seconds: float) -> list[Recording]:
     return [replace(recording, id=f"{recording.id}-{part:03d}", start=start, end=end) for part, (start, end) in enumerate(parts)]
 
 
-def deal(seconds: list[float], *, shard_minutes: float) -> list[np.ndarray]:
-    """Rows of utterances of ``seconds`` (B), dealt like cards into shards of about ``shard_minutes``, each a fair sample of all."""
-    shards = min(len(seconds), max(1, int(np.ceil(sum(seconds) / 60 / shard_minutes))))
-    return [np.arange(shard, len(seconds), shards) for shard in range(shards)]
+def in_pieces(recordings: list[Recording], *, max_seconds: float) -> list[Recording]:
+    """All recordings, measured."""
+    with ThreadPoolExecutor() as pool:
+        return list(chain.from_iterable(pool.map(partial(measured, max_seconds=max_seconds), recordings)))
+
+
+def deal(recordings: list[Recording], *, shard_minutes: float) -> list[list[Recording]]:
+    """The recordings, dealt like cards into shards of about ``shard_minutes``, each a fair sample of all."""
+    minutes = sum(recording.seconds for recording in recordings) / 60
+    shards = min(len(recordings), max(1, int(np.ceil(minutes / shard_minutes))))
+    return [recordings[shard::shards] for shard in range(shards)]
+
+
+def recordings_fingerprint(recordings: list[Recording]) -> str:
+    """Short hash of the recordings, of what is in their files and of which part of each is meant."""
+    paths = {recording.path for recording in recordings}
+    with ThreadPoolExecutor() as pool:
+        marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
+    return fingerprint([(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings])
 
 
 def _from_row(manifest: Path, line: int, row: dict[str, str]) -> Recording:

@@ -15,8 +15,11 @@ from wavu.audio.frontend import joined, speech_of
 from wavu.audio.read import defect, read_audio
 from wavu.errors import WavuError
 from wavu.feed import ahead
-from wavu.store import Ragged, read_json, write_json
+from wavu.progress import say, track
+from wavu.store import Ragged, read_json, write_json, write_table
 from wavu.units import seconds
+
+WARNINGS = 10  # shown; the others are in the table
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,24 @@ def slice_frames(shards: Iterable[list[Recording]], *, recordings: list[Recordin
             frames=joined([row for _, row in kept], frames.flat.shape[1]),
             spans=_spans([np.array([[0.0, recording.end]]) for recording, _ in kept]),
         )
+
+
+def tracked(what: str, todo: list[int], shards: list[list[Recording]], encode: Encode) -> Iterator[tuple[int, Encoded]]:
+    """Encode the shards numbered ``todo`` under a progress line."""
+    minutes = [sum(recording.seconds for recording in shards[shard]) / 60 for shard in todo]
+    with track(what, sum(minutes), "min") as advance:
+        for shard, length, encoded in zip(todo, minutes, encode(shards[shard] for shard in todo), strict=True):
+            yield shard, encoded
+            advance(length)
+
+
+def write_skipped(path: Path, rows: list[dict]) -> None:
+    """Which recordings are of no use, and why: a table of all, and the first of them told."""
+    write_table(path, rows, ("path", "reason"))
+    for row in rows[:WARNINGS]:
+        say(f"skipped {row['path']}: {row['reason']}")
+    if len(rows) > WARNINGS:
+        say(f"skipped {len(rows) - WARNINGS} more: see {path}")
 
 
 def _listen(
