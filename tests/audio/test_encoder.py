@@ -1,6 +1,7 @@
 """Frames equal the hidden states of the model they come from, whatever else is in the batch."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,19 @@ def test_frames_are_the_hidden_states_of_the_layer(folder: Path, layer: int) -> 
         assert np.abs(frames - truth).max() < 1e-4
 
 
+@pytest.mark.parametrize(("layer", "meant"), [("all", [1, 2, 3, 4]), ([3, 1], [3, 1])])
+def test_several_layers_of_one_pass_are_those_of_many(layer: list[int] | str, meant: list[int], folder: Path) -> None:
+    together = HuggingFace(model=str(folder), layer=layer, **SETTINGS)
+    assert together.layers == meant and together.dim == 16 * len(meant)
+    assert len(together.model.encoder.layers) == max(meant)
+    alone = [HuggingFace(model=str(folder), layer=number, **SETTINGS).encode(WAVEFORMS) for number in meant]
+    passes = []
+    together.model.register_forward_hook(lambda *_: passes.append(1))
+    for index, frames in enumerate(together.encode(WAVEFORMS)):
+        assert np.abs(frames - np.concatenate([rows[index] for rows in alone], axis=1)).max() < 1e-4
+    assert len(passes) < len(WAVEFORMS) + 1
+
+
 def test_the_batch_changes_nothing(folder: Path) -> None:
     together = HuggingFace(model=str(folder), layer=2, **SETTINGS)
     alone = [together.encode([waveform])[0] for waveform in WAVEFORMS]
@@ -154,9 +168,10 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch) -> None:
     assert asked == [True]
 
 
-def test_too_deep_a_layer_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WavuError, match="encoder.layer=5, but .* has layers 1 to 4"):
-        HuggingFace(model=str(save(tmp_path, "hubert base")), layer=5, **SETTINGS)
+@pytest.mark.parametrize("layer", [5, 0, [1, 5], [], "last", 2.5])
+def test_a_layer_that_is_not_there_is_told(layer: object, tmp_path: Path) -> None:
+    with pytest.raises(WavuError, match=re.escape(f"encoder.layer={layer}, but ") + ".* has layers 1 to 4"):
+        HuggingFace(model=str(save(tmp_path, "hubert base")), layer=layer, **SETTINGS)
 
 
 def test_finished_frames_cannot_encode() -> None:

@@ -42,31 +42,30 @@ class Mfcc:
 
 
 class HuggingFace:
-    """The output of one transformer block of a model of the wav2vec 2.0 family, without a final norm.
+    """The output of one transformer block of a model of the wav2vec 2.0 family, or of several, without a final norm.
 
-    Equals ``model(waveform, output_hidden_states=True).hidden_states[layer]``; the blocks above are not computed.
+    Equals ``model(waveform, output_hidden_states=True).hidden_states[layer]``. The blocks above are not computed; those below
+    are computed once, for however many layers.
     """
 
-    def __init__(self, *, model: str, layer: int | None, batch_seconds: float, precision: str) -> None:
+    def __init__(self, *, model: str, layer: int | list[int] | str | None, batch_seconds: float, precision: str) -> None:
         """Load a model by hub name or folder.
 
-        layer: counted from 1; None takes 5/8 of the depth, 15 of 24, the best for phones in Baevski et al. 2021.
-        batch_seconds: audio in a batch, padding included. precision: ``float32`` or ``bfloat16``, of a GPU.
+        layer: counted from 1; None takes 5/8 of the depth, 15 of 24, the best for phones in Baevski et al. 2021; several, or
+        ``all`` of them, lie side by side in a frame. batch_seconds: audio in a batch, padding included. precision:
+        ``float32`` or ``bfloat16``, of a GPU.
 
         Raises:
             WavuError: the model cannot be had, is of another family, or has fewer layers.
         """
         self.model, self.extractor = _load(model)
         config = self.model.config
-        depth = config.num_hidden_layers
-        layer = layer or max(1, round(0.625 * depth))
-        if not 1 <= layer <= depth:
-            raise WavuError(f"encoder.layer={layer}, but {model} has layers 1 to {depth}")
-        self.model.encoder.layers = self.model.encoder.layers[:layer]
+        self.layers = _chosen(layer, config.num_hidden_layers, model)
+        self.model.encoder.layers = self.model.encoder.layers[: max(self.layers)]
         if getattr(config, "do_stable_layer_norm", False):
             self.model.encoder.layer_norm = nn.Identity()  # here the norm comes after the last block; otherwise before the first
         self.model.adapter = None
-        self.dim = config.hidden_size
+        self.dim = len(self.layers) * config.hidden_size
         self.maskable = (
             config.model_type in MASKABLE
             and config.feat_extract_norm == "layer"
@@ -94,13 +93,23 @@ class HuggingFace:
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
         mask = (torch.arange(padded.shape[1], device=self.device) < lengths[:, None]).long()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output: Tensor = self.model(padded, attention_mask=None if mask.all() else mask).last_hidden_state
-        return output.float().cpu().numpy()
+            states = self.model(padded, None if mask.all() else mask, output_hidden_states=True).hidden_states
+        return torch.cat([states[layer] for layer in self.layers], -1).float().cpu().numpy()
 
     def _n_frames(self, n: int) -> int:
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
             n = (n - kernel) // stride + 1
         return n
+
+
+def _chosen(layer: int | list[int] | str | None, depth: int, model: str) -> list[int]:
+    """What ``encoder.layer`` asks for, as layers from 1 to ``depth``."""
+    if layer == "all":
+        return list(range(1, depth + 1))
+    layers = layer if isinstance(layer, list) else [max(1, round(0.625 * depth)) if layer is None else layer]
+    if not layers or not all(isinstance(number, int) and 1 <= number <= depth for number in layers):
+        raise WavuError(f"encoder.layer={layer}, but {model} has layers 1 to {depth}")
+    return layers
 
 
 def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.ndarray]) -> list[np.ndarray]:
