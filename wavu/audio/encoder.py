@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from wavu.units import HOP_SAMPLES, RATE_HZ, samples
 # stacked positional convolutions as in data2vec) zeros after the end change every frame, so only equal lengths share a batch.
 MASKABLE = ("wav2vec2", "hubert", "wavlm")
 HUB_SECONDS = 10.0
+Loaded = TypeVar("Loaded")
 
 
 class Encoder(Protocol):
@@ -141,14 +142,20 @@ def load_encoder(*, kind: str, **settings: object) -> Encoder:
 
 def _load(name: str) -> tuple[nn.Module, Callable]:
     """A model in evaluation mode and its feature extractor, which knows whether the waveform is to be normalised."""
+    from transformers import AutoFeatureExtractor, AutoModel
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # of WavLM's attention, which means it so
     folder = Path(name).is_dir()
+
+    def load(offline: bool) -> tuple[nn.Module, Callable]:
+        extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
+        return AutoModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32).eval(), extractor
+
     try:
-        model, extractor = _from_disk_or_hub(name, folder)
+        model, extractor = from_disk_or_hub(name, load)
     except Exception as error:  # the loaders raise all kinds, and the remedy is the same
         cause = (
             " ".join(str(error).split())[:200]
@@ -167,19 +174,18 @@ def _load(name: str) -> tuple[nn.Module, Callable]:
     return model, extractor
 
 
-def _from_disk_or_hub(name: str, folder: bool) -> tuple[nn.Module, Callable]:
-    """Model and feature extractor from a folder or the hub's cache, or else from the hub."""
-    from huggingface_hub import HfApi
-    from transformers import AutoFeatureExtractor, AutoModel
+def from_disk_or_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
+    """What ``load`` makes of a folder, of the hub's cache, or else of the hub; told whether to keep off the network.
 
-    def load(offline: bool) -> tuple[nn.Module, Callable]:
-        extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
-        return AutoModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32).eval(), extractor
+    Raises:
+        OSError: the folder is damaged; for a name, whatever the hub says.
+    """
+    from huggingface_hub import HfApi
 
     try:
-        return load(offline=True)
+        return load(True)
     except OSError:
-        if folder:
+        if Path(name).is_dir():
             raise
     HfApi().model_info(name, timeout=HUB_SECONDS)  # asked once: where there is no way to it, downloads retry for a minute
-    return load(offline=False)
+    return load(False)
