@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -41,6 +42,25 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def atomic_files(folder: Path, *, last: str) -> Iterator[Path]:
+    """A temporary folder, whose files move into ``folder`` when the block ends well; where the one named ``last`` is, all are.
+
+    Raises:
+        WavuError: the disk is full or the folder may not be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            yield Path(name)
+            *others, final = sorted(Path(name).iterdir(), key=lambda path: path.name == last)
+            shutil.copymode(others[0], final)  # safetensors saves weights for their owner alone
+            for path in (*others, final):
+                os.replace(path, folder / path.name)
+    except OSError as error:
+        raise WavuError(f"cannot write {folder}: {error.strerror or error}; free some space or choose another out_dir") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -244,6 +264,28 @@ class Speech:
         arrays = {name: _rows_of(shards, name) for name in names}
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
         return cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Codes of a pre-trained model as ``codebook`` leaves them.
+
+    ids, speakers: of each utterance; "" where a speaker is not known. codes: (N, G) int16, one of each of G codebooks per frame.
+    size: codes in each codebook.
+    """
+
+    ids: list[str]
+    speakers: list[str]
+    codes: Ragged
+    size: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "Codes":
+        """Open the output folder of ``codebook`` for one language."""
+        size = finished(folder, "codebook")["counts"]["codes"]
+        rows = read_table(folder / "manifest.tsv", ["id", "speaker"])
+        codes = _rows_of(sorted((folder / "shards").iterdir()), "codes")
+        return cls([row["id"] for row in rows], [row["speaker"] for row in rows], codes, size)
 
 
 def _rows_of(shards: list[Path], name: str) -> Ragged:

@@ -7,9 +7,6 @@ Shapes: B waveforms, T samples at 16 kHz, N frames of ``hop_seconds``, P tokens:
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +31,7 @@ from transformers.utils import logging
 
 from wavu.errors import WavuError
 from wavu.feed import by_length
-from wavu.store import write_json
+from wavu.store import atomic_files, write_json
 from wavu.student import mel
 from wavu.units import HOP_SECONDS, RATE_HZ, seconds
 
@@ -123,20 +120,10 @@ class Student:
         Raises:
             WavuError: the disk is full or the folder may not be written.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as name:
-                temporary = Path(name)
-                self.model.save_pretrained(temporary)
-                self.extractor.save_pretrained(temporary)
-                _tokenizer(self.phones, temporary).save_pretrained(temporary)
-                shutil.copymode(temporary / "config.json", temporary / WEIGHTS)  # weights are saved for their owner alone
-                for path in sorted(temporary.iterdir(), key=lambda path: path.name == WEIGHTS):
-                    os.replace(path, folder / path.name)
-        except OSError as error:
-            raise WavuError(
-                f"cannot write {folder}: {error.strerror or error}; free some space or choose another out_dir"
-            ) from error
+        with atomic_files(folder, last=WEIGHTS) as temporary:
+            self.model.save_pretrained(temporary)
+            self.extractor.save_pretrained(temporary)
+            _tokenizer(self.phones, temporary).save_pretrained(temporary)
 
     @property
     def hop_seconds(self) -> float:

@@ -1,0 +1,341 @@
+"""Recordings without a word of text in; a speech encoder out, which prepare_audio takes as encoder=.
+
+    python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small
+    python -m wavu.pretrain 'audio={ky: kyrgyz, tt: tatar}' out_dir=runs/encoder start=facebook/wav2vec2-large-xlsr-53
+    python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small objective=hubert
+
+objective=wav2vec2 hides spans of speech and learns to tell their codes from others; objective=hubert learns to tell the acoustic
+unit of each hidden frame, first units of MFCC, then of what it has learned. From random weights, or going on from a model that
+somebody has trained. Several processes (accelerate launch -m wavu.pretrain ...) share the work. Killed, the same command goes on
+from the last checkpoint. Curves: tensorboard --logdir runs/encoder/curves
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from torch.utils.tensorboard import SummaryWriter
+from transformers import PreTrainedModel
+
+from wavu.audio.encoder import load_encoder
+from wavu.audio.files import Recording, find_audio, measured, read_manifest
+from wavu.audio.kmeans import assign, check_installed, fit_kmeans
+from wavu.audio.read import read_audio
+from wavu.command import command
+from wavu.errors import WavuError
+from wavu.pretraining.contrastive import Contrastive
+from wavu.pretraining.crops import Batch, Crops
+from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
+from wavu.pretraining.units import MaskedUnits
+from wavu.progress import say, track
+from wavu.store import Ragged, Stage, file_fingerprint, fingerprint, write_json, write_table
+from wavu.training import Numbers, Trainer, best, restore_weights, train
+from wavu.units import RATE_HZ, duration_words, samples, seconds
+
+TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
+PCM_SCALE = 32_767  # float to 16 bits and back
+
+
+def main_work(config: dict) -> None:
+    """Find the recordings, refuse what cannot work, then train."""
+    folders = _folders(config["audio"])
+    recordings = {language: _recordings(folder, config) for language, folder in folders.items()}
+    _check(config)
+    rows = [(r.id, file_fingerprint(r.path), r.start, r.end) for each in recordings.values() for r in each]
+    stage = Stage(config, command="pretrain", inputs={"recordings": fingerprint(rows)})
+    if stage.done():
+        say(f"{stage.out_dir} is complete")
+        return
+    with _in_turn(stage) as counts:
+        speech = Speech.of(recordings, config)
+        learn = _units_then_units if config["objective"]["kind"] == "hubert" else _codes
+        counts |= speech.counts() | learn(speech, config, stage.out_dir)
+        if PartialState().is_main_process:
+            write_json(stage.out_dir / "pretraining.json", _origin(config, list(folders), counts))
+    say(_in_words(counts, config, stage.out_dir))
+
+
+def _folders(audio: str | dict) -> dict[str, Path]:
+    """Where the recordings of each language are; of one that has no name, under no name."""
+    if isinstance(audio, dict) and not audio:
+        raise WavuError("audio={} names no language; give audio=FOLDER, or '{de: FOLDER, en: FOLDER}'")
+    return {str(name): Path(path) for name, path in (audio if isinstance(audio, dict) else {"": audio}).items()}
+
+
+def _recordings(source: Path, config: dict) -> list[Recording]:
+    """Those of a folder or a manifest that are long enough, long ones in pieces."""
+    found = find_audio(source) if source.is_dir() else read_manifest(source)
+    with ThreadPoolExecutor() as pool:
+        parts = chain.from_iterable(pool.map(partial(measured, max_seconds=config["piece_seconds"]), found))
+        usable = [part for part in parts if part.seconds >= config["min_seconds"]]
+    if not usable:
+        raise WavuError(f"none of the {len(found):,} recordings in {source} has min_seconds={config['min_seconds']:g} of audio")
+    return usable
+
+
+def _check(config: dict) -> None:
+    """Refuse settings that cannot work."""
+    objective, pretrain = config["objective"], config["pretrain"]
+    frames = int(config["min_seconds"] * RATE_HZ - 80) // 320
+    if frames < 2 * objective["settings"]["mask"]["length"]:
+        raise WavuError(
+            f"min_seconds={config['min_seconds']:g} has room for {frames} frames, fewer than two spans of "
+            f"objective.settings.mask.length={objective['settings']['mask']['length']}; give more"
+        )
+    if pretrain["longest"] > pretrain["batch"]:
+        raise WavuError(f"pretrain.longest={pretrain['longest']:g} seconds do not fit into pretrain.batch={pretrain['batch']:g}")
+    if not 0 <= config["alpha"] <= 1:
+        raise WavuError(f"alpha={config['alpha']} must lie between 0 (each language alike) and 1 (by its hours)")
+    if objective["kind"] == "hubert":
+        check_installed()
+
+
+@contextmanager
+def _in_turn(stage: Stage) -> Iterator[dict]:
+    """The stage's run in the main process; the others begin when its folder is there, and leave the folder alone."""
+    state = PartialState()
+    if state.is_main_process:
+        with stage.run() as counts:
+            state.wait_for_everyone()
+            yield counts
+    else:
+        state.wait_for_everyone()
+        yield {}
+
+
+# Speech
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """Recordings of all languages, some of them held out. languages: of each, as a number. names: of the languages."""
+
+    recordings: list[Recording]
+    languages: np.ndarray
+    names: list[str]
+    learned: np.ndarray
+    held: np.ndarray
+    kept: list[np.ndarray] | None
+
+    @classmethod
+    def of(cls, recordings: dict[str, list[Recording]], config: dict) -> "Speech":
+        """Hold some out and, if they are not too many, decode all."""
+        everything = list(chain.from_iterable(recordings.values()))
+        languages = np.repeat(np.arange(len(recordings)), [len(rows) for rows in recordings.values()])
+        lengths = np.array([recording.seconds for recording in everything])
+        order = np.random.default_rng(config["seed"]).permutation(len(everything))
+        limit = min(config["validation"]["minutes"] * 60, lengths.sum() / 10)
+        count = max(1, int(np.searchsorted(lengths[order].cumsum(), limit)))
+        if len(order) < 2:
+            raise WavuError("one recording cannot be learned from and held out; give more audio")
+        held, learned = np.sort(order[:count]), np.sort(order[count:])
+        kept = _decoded(everything) if lengths.sum() <= config["memory_hours"] * 3600 else None
+        return cls(everything, languages, list(recordings), learned, held, kept)
+
+    def part(self, place: int, start: int, end: int) -> np.ndarray:
+        """Samples ``start`` to ``end`` of a recording (T,) float32."""
+        if self.kept is not None:
+            return self.kept[place][start:end].astype(np.float32) / PCM_SCALE
+        recording = self.recordings[place]
+        stop = min(recording.end, recording.start + seconds(end))
+        return read_audio(recording.path, start=recording.start + seconds(start), end=stop)
+
+    def crops(self, rows: np.ndarray, config: dict, units: Ragged | None, *, augment: dict | None, alpha: float) -> Crops:
+        """Pieces of some of the recordings."""
+        lengths = np.array([samples(self.recordings[row].seconds) for row in rows])
+        return Crops(
+            lambda place, start, end: self.part(int(rows[place]), start, end), lengths, self.languages[rows],
+            None if units is None else lambda place: units[int(rows[place])],
+            alpha=alpha, longest=config["pretrain"]["longest"], batch=config["pretrain"]["batch"], augment=augment,
+        )  # fmt: skip
+
+    def counts(self) -> dict:
+        """For stage.json."""
+        lengths = np.array([recording.seconds for recording in self.recordings])
+        by_language = np.bincount(self.languages, lengths).round(1).tolist()
+        return {
+            "recordings": len(lengths),
+            "audio_seconds": round(float(lengths.sum()), 1),
+            "held_out_seconds": round(float(lengths[self.held].sum()), 1),
+            "audio_seconds_by_language": dict(zip(self.names, by_language, strict=True)),
+        }
+
+
+def _decoded(recordings: list[Recording]) -> list[np.ndarray]:
+    """All samples, 16 bits each."""
+
+    def read(recording: Recording) -> np.ndarray:
+        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        return np.rint(waveform.clip(-1, 1) * PCM_SCALE).astype(np.int16)
+
+    rows = []
+    with ThreadPoolExecutor() as pool, track("reading", sum(r.seconds for r in recordings) / 60, "min") as advance:
+        for recording, row in zip(recordings, pool.map(read, recordings), strict=True):
+            rows.append(row)
+            advance(recording.seconds / 60)
+    return rows
+
+
+# Objectives
+
+
+def _codes(speech: Speech, config: dict, out_dir: Path) -> dict:
+    """wav2vec 2.0."""
+    torch.manual_seed(config["seed"])
+    model = _model(config, config["pretrain"]["network"] | config["pretrain"]["codebook"])
+    task = Contrastive(model, **config["objective"]["settings"])
+    return _train(task, speech, None, config, config["pretrain"]["training"], out_dir)
+
+
+def _units_then_units(speech: Speech, config: dict, out_dir: Path) -> dict:
+    """HuBERT: each turn learns the units of its teacher; the last one's network is the result."""
+    *before, last = config["objective"]["turns"]
+    for turn, teacher in enumerate(before, start=1):
+        folder = out_dir / f"turn{turn}"
+        if not (folder / WEIGHTS).exists():
+            _turn(speech, teacher, out_dir / f"turn{turn - 1}", config, folder)
+    return _turn(speech, last, out_dir / f"turn{len(before)}", config, out_dir)
+
+
+def _turn(speech: Speech, teacher: dict, before: Path, config: dict, folder: Path) -> dict:
+    """Learn units of MFCC, or of a layer of the network that the turn before has left."""
+    units = _units(speech, teacher, before, config, folder)
+    torch.manual_seed(config["seed"])
+    model = _model(config, config["pretrain"]["network"])
+    task = MaskedUnits(model, units=teacher["clusters"], **config["objective"]["settings"])
+    training = config["pretrain"]["training"]
+    return _train(task, speech, units, config, training | {"updates": round(teacher["share"] * training["updates"])}, folder)
+
+
+def _model(config: dict, network: dict) -> PreTrainedModel:
+    kind, start = config["objective"]["kind"], config["start"]
+    return continued(kind, start) if start else new_network(kind, network)
+
+
+def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Path) -> Ragged:
+    """The unit of each frame of all recordings: what a run before this one left, or k-means of the teacher's frames."""
+    if not (folder / "units.offsets.npy").exists() and PartialState().is_main_process:
+        if teacher["teacher"] == "mfcc":
+            encoder = load_encoder(kind="mfcc")
+        else:
+            deepest = config["pretrain"]["network"]["num_hidden_layers"]
+            layer = min(teacher["teacher"], deepest)
+            encoder = load_encoder(kind="huggingface", model=str(before), layer=layer, batch_seconds=120, precision="bfloat16")
+        _find_units(speech, encoder.encode, teacher["clusters"], config).write(folder, "units")
+    PartialState().wait_for_everyone()
+    return Ragged.read(folder, "units")
+
+
+def _find_units(speech: Speech, encode: Callable[[list[np.ndarray]], list[np.ndarray]], clusters: int, config: dict) -> Ragged:
+    """k-means fitted to a sample of recordings, then the unit of each frame of all of them."""
+    places = np.arange(len(speech.recordings))
+    order = np.random.default_rng(config["seed"]).permutation(places)
+    lengths = np.array([speech.recordings[place].seconds for place in order]) * 50
+    wanted = int(np.searchsorted(lengths.cumsum(), config["objective"]["sample_frames"])) + 1
+    heard = chain.from_iterable(frames for _, frames in _heard(speech, order[:wanted], encode, "hearing a sample"))
+    sample = np.concatenate(list(heard))[: config["objective"]["sample_frames"]]
+    centroids = fit_kmeans(sample, clusters=clusters, seed=config["seed"], **config["objective"]["kmeans"])
+    rows = [assign(frames, centroids) for _, batch in _heard(speech, places, encode, "finding units") for frames in batch]
+    return Ragged.of(rows, np.int16)
+
+
+def _heard(
+    speech: Speech, places: np.ndarray, encode: Callable[[list[np.ndarray]], list[np.ndarray]], what: str
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Frames of recordings, some at a time."""
+    with track(what, len(places), "recordings") as advance:
+        for at in range(0, len(places), TOGETHER):
+            some = places[at : at + TOGETHER]
+            yield some, encode([speech.part(int(place), 0, samples(speech.recordings[place].seconds)) for place in some])
+            advance(len(some))
+
+
+# Training
+
+
+def _train(
+    task: Contrastive | MaskedUnits, speech: Speech, units: Ragged | None, config: dict, training: dict, folder: Path
+) -> dict:
+    """Train to the end and write the network that was best on the recordings held out; what it can do there."""
+    augment = config["pretrain"]["augment"]
+    crops = speech.crops(speech.learned, config, units, augment=augment, alpha=config["alpha"])
+    trainer = Trainer(task, crops, task.learn, seed=config["seed"], **training)
+    exam = speech.crops(speech.held, config, units, augment=None, alpha=1.0)
+    batches = [exam.read(plan) for plan in exam.epoch(np.random.default_rng(config["seed"]))]
+    checkpoint, main = folder / "checkpoint.safetensors", trainer.accelerator.is_main_process
+    before = judged(task, batches, config["seed"])
+    with SummaryWriter(str(folder / "curves")) if main else _no_curves() as curves:
+        weights, rows = train(
+            trainer, lambda: judged(task, batches, config["seed"]), checkpoint, what="pretrain", every=config["validation"]["every"],
+            patience=None, report=partial(_draw, curves),
+        )  # fmt: skip
+    restore_weights(task, weights)
+    if main:
+        write_table(folder / "scores.tsv", rows, list(rows[0]))
+        write_network(task.model, folder)
+        checkpoint.unlink(missing_ok=True)
+    kept = best(rows)
+    numbers = {name.removeprefix("held_out/"): round(value, 4) for name, value in kept.items() if name.startswith("held_out/")}
+    millions = sum(weight.numel() for weight in task.model.parameters()) / 1e6
+    return {"updates": trainer.done, "kept": kept["update"], "millions_of_weights": round(millions, 2), "held_out": numbers} | {
+        "before_training": {name.removeprefix("held_out/"): round(value, 4) for name, value in before.items() if "/" in name}
+    }
+
+
+@torch.no_grad()
+def judged(task: Contrastive | MaskedUnits, batches: list[Batch], seed: int) -> Numbers:
+    """How well hidden frames are guessed in batches that are not learned from, always the same frames hidden. Score: less gain."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - transformers draws its masks from it
+    task.eval()
+    rows = []
+    for batch in batches:
+        loss, numbers = task.learn(task, batch, 1.0)
+        rows.append({"loss": loss.item()} | numbers)
+    share = np.array([len(batch.waveforms) * batch.waveforms.shape[1] for batch in batches], float)
+    means = {name: float(np.average([row[name] for row in rows], weights=share)) for name in rows[0]}
+    return {f"held_out/{name}": value for name, value in means.items()} | {"score": -means["gain"]}
+
+
+def _draw(curves: SummaryWriter | None, row: dict) -> None:
+    for name, value in row.items() if curves else ():
+        curves.add_scalar(name if "/" in name else f"learned/{name}", value, row["update"])
+
+
+@contextmanager
+def _no_curves() -> Iterator[None]:
+    yield None
+
+
+def _origin(config: dict, languages: list[str], counts: dict) -> dict:
+    """Where an encoder comes from, for whoever finds its folder."""
+    about = {name: config[name] for name in ("start", "objective", "seed", "alpha")}
+    return {"languages": [name for name in languages if name], **about, "training": config["pretrain"]["training"], **counts}
+
+
+def _in_words(counts: dict, config: dict, out_dir: Path) -> str:
+    """The outcome as one line."""
+    if not counts:  # another process says it
+        return f"-> {out_dir}"
+    held, codebook = counts["held_out"], config["pretrain"]["codebook"]
+    line = (
+        f"{counts['updates']:,} updates on {duration_words(counts['audio_seconds'])} of speech, {counts['millions_of_weights']:g} million weights; "
+        f"held out: accuracy {held['accuracy']:.3f} (chance {held['chance']:.3f}), {held['gain']:.2f} nats better than chance"
+    )
+    if "perplexity" in held:
+        entries = codebook["num_codevector_groups"] * codebook["num_codevectors_per_group"]
+        line += f", codebook perplexity {held['perplexity']:.1f} of {entries} (all alike {entries}, collapsed {codebook['num_codevector_groups']})"
+    return f"{line} -> {out_dir}"
+
+
+main = command("pretrain", main_work, __doc__)
+
+if __name__ == "__main__":
+    main()

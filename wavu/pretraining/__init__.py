@@ -1,0 +1,1 @@
+"""Pre-training of encoders, and the codes that it leaves them."""

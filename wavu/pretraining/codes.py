@@ -1,0 +1,85 @@
+"""Waveforms in, codes out: the entries of its codebooks that a pre-trained model takes for each frame, as its targets in training.
+
+Shapes: B waveforms, T samples at 16 kHz, N frames of 20 ms, C channels of the convolutions, G codebooks of K codes each.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from wavu.errors import WavuError
+from wavu.feed import by_length
+from wavu.units import HOP_SAMPLES, RATE_HZ, samples
+
+
+class Quantiser:
+    """Convolutions and codebooks of a model of the wav2vec 2.0 family (Baevski et al. 2020, section 2), without its Transformer.
+
+    Takes the most probable code of each codebook, without the Gumbel noise of training. An encoder for wavu.audio.shards, whose
+    frames are codes.
+    """
+
+    def __init__(self, *, model: str, batch_seconds: float) -> None:
+        """Load a model by hub name or folder.
+
+        batch_seconds: audio in a batch, padding included; changes no result.
+
+        Raises:
+            WavuError: the model cannot be had, or has no codebook.
+        """
+        self.model, self.extractor = _load(model)
+        self.model.base_model.encoder = None  # the Transformer, most of the memory
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.dim, self.size = self.model.quantizer.num_groups, self.model.quantizer.num_vars
+        # A group norm in the first convolution is over time: zeros after the end would change every frame.
+        self.mixed = self.model.config.feat_extract_norm == "layer"
+        self.batch_samples = samples(batch_seconds)
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Waveforms (T,), T at least 400 -> codes (N, G) int16, N = (T - 80) // 320, whatever else is in the list."""
+        encoded: dict[int, np.ndarray] = {}
+        for batch in by_length([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.mixed):
+            encoded |= zip(batch, self._forward([waveforms[index] for index in batch]), strict=True)
+        return [encoded[index] for index in range(len(waveforms))]
+
+    @torch.inference_mode()
+    def _forward(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        """Waveforms (T,) as one batch -> codes (N, G) of each."""
+        rows = [torch.as_tensor(self.extractor(waveform, sampling_rate=RATE_HZ).input_values[0]) for waveform in waveforms]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.model.device)
+        base, quantiser = self.model.base_model, self.model.quantizer
+        # (B, T) -> (B, C, N) -> (B, N, C), normalised as for the Transformer.
+        _, features = base.feature_projection(base.feature_extractor(padded).transpose(1, 2))
+        codes = quantiser.weight_proj(features).unflatten(-1, (self.dim, self.size)).argmax(-1)  # (B, N, G * K) -> (B, N, G)
+        lengths = self.model._get_feat_extract_output_lengths(torch.tensor([len(row) for row in rows]), add_adapter=False)
+        arrays = codes.to(torch.int16).cpu().numpy()
+        return [row[:length].copy() for row, length in zip(arrays, lengths.tolist(), strict=True)]
+
+
+def _load(name: str) -> tuple[nn.Module, Callable]:
+    """A model with a quantiser, in evaluation mode, and its feature extractor."""
+    from transformers import MODEL_FOR_PRETRAINING_MAPPING, AutoConfig, AutoFeatureExtractor, AutoModelForPreTraining
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(name)
+        known = type(config) in MODEL_FOR_PRETRAINING_MAPPING
+        settings = {"dtype": torch.float32, "output_loading_info": True}
+        model, report = AutoModelForPreTraining.from_pretrained(name, **settings) if known else (None, {"missing_keys": ()})
+        extractor = AutoFeatureExtractor.from_pretrained(name)
+    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
+        cause = " ".join(str(error).split())[:200]
+        raise WavuError(
+            f"cannot load the model {name}: {cause}; give a folder with config.json, preprocessor_config.json and weights"
+        ) from error
+    if not hasattr(model, "quantizer") or any(key.startswith("quantizer.") for key in report["missing_keys"]):
+        raise WavuError(
+            f"the model {name} has no codebook: one pre-trained with objective=hubert or fine-tuned has none; give one pre-trained as wav2vec 2.0"
+        )
+    if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
+        raise WavuError(f"the model {name} does not give one frame per 20 ms of 16 kHz audio, as wavu expects")
+    return model.eval(), extractor

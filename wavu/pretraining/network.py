@@ -1,0 +1,72 @@
+"""Networks to pre-train, new or to be continued, and the folder they leave: what transformers and ``prepare_audio`` open."""
+
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    HubertConfig,
+    HubertModel,
+    PreTrainedModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForPreTraining,
+)
+from transformers.utils import logging
+
+from wavu.errors import WavuError
+from wavu.store import atomic_files
+from wavu.units import HOP_SAMPLES, RATE_HZ
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+WEIGHTS = "model.safetensors"
+# Layer norms in all convolutions and before each block, as in the LARGE model: training is steadier, and what is heard does not
+# depend on what shares its batch.
+STEADY = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+
+
+def new_network(objective: str, settings: dict) -> PreTrainedModel:
+    """A network with random weights. objective: wav2vec2 or hubert. settings: by the names of transformers' configuration."""
+    if objective == "wav2vec2":
+        return Wav2Vec2ForPreTraining(Wav2Vec2Config(**STEADY, **settings))
+    return HubertModel(HubertConfig(**STEADY, **settings))
+
+
+def continued(objective: str, name: str) -> PreTrainedModel:
+    """A network by its Hugging Face name or folder, to be trained on.
+
+    Raises:
+        WavuError: it cannot be loaded, is of another kind, lacks the quantiser, or has no frame per 20 ms.
+    """
+    kind, model_type = (Wav2Vec2ForPreTraining, "wav2vec2") if objective == "wav2vec2" else (HubertModel, "hubert")
+    try:
+        config = AutoConfig.from_pretrained(name)
+        if config.model_type != model_type:
+            raise WavuError(
+                f"start={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models"
+            )
+        model, loaded = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise WavuError(f"cannot load start={name} to go on from: {cause}; check the name or the folder") from error
+    if missing := sorted(loaded["missing_keys"]):
+        raise WavuError(
+            f"start={name} lacks {missing[0]} and {len(missing) - 1} other weights: it was fine-tuned or cut; "
+            f"give one that was pre-trained with objective={objective}"
+        )
+    if torch.tensor(config.conv_stride).prod() != HOP_SAMPLES:
+        raise WavuError(f"start={name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
+    return model
+
+
+def write_network(model: PreTrainedModel, folder: Path) -> None:
+    """Write model and feature extractor, the weights last: a folder with weights is whole.
+
+    Raises:
+        WavuError: the disk is full or the folder may not be written.
+    """
+    with atomic_files(folder, last=WEIGHTS) as temporary:
+        model.save_pretrained(temporary)
+        Wav2Vec2FeatureExtractor(sampling_rate=RATE_HZ, do_normalize=True, return_attention_mask=True).save_pretrained(temporary)
