@@ -59,7 +59,7 @@ Slot = tuple[str, tuple[int, ...]]  # the letter without marks, and panphon's fe
 
 @dataclass(frozen=True)
 class Match:
-    """What a phone becomes: no phone where it cannot be placed, else one or two, and how far they are from it."""
+    """What a phone becomes: one or two, and how far they are from it; none, infinitely far, where it cannot be placed."""
 
     phones: tuple[str, ...]
     distance: float
@@ -84,7 +84,7 @@ def match(source: str, targets: Sequence[str]) -> Match:
     known = {target: slots(target) for target in sorted(set(targets))}
     known = {target: row for target, row in known.items() if row}
     if not whole or not known:
-        return Match((), 0.0)
+        return Match((), math.inf)
     found = [_nearest(whole, known)]
     for cut in range(1, len(whole)):
         first, second = _nearest(whole[:cut], known), _nearest(whole[cut:], known)
