@@ -217,7 +217,7 @@ def test_files_of_no_use_are_skipped_with_their_reasons(corpus: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("audio_dir=nowhere",), "audio_dir=nowhere is not a folder"),
+        (("audio_dir=nowhere",), "nowhere is not a folder"),
         (("audio_dir={empty}",), "holds no audio"),
         (("manifest=nowhere.tsv",), "manifest=nowhere.tsv"),
         ((), "give either audio_dir=FOLDER or manifest=FILE.tsv"),

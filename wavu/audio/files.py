@@ -39,7 +39,7 @@ def find_audio(folder: Path) -> list[Recording]:
         WavuError: the folder is missing or holds no audio.
     """
     if not folder.is_dir():
-        raise WavuError(f"audio_dir={folder} is not a folder; check the path")
+        raise WavuError(f"{folder} is not a folder of recordings; check the path")
     paths = sorted(
         Path(top) / name for top, _, names in os.walk(folder, followlinks=True) for name in names if not name.startswith(".")
     )
@@ -76,6 +76,28 @@ def read_manifest(manifest: Path) -> list[Recording]:
             f"manifest={manifest} lists no recordings; expected a TSV with a header line id, path and a row per recording"
         )
     return _unique(recordings)
+
+
+def sources_of(audio: object) -> dict[str, Path]:
+    """Where the recordings of each language are, as a setting names them; a language that is alone needs no name.
+
+    >>> sources_of("spanish"), sources_of({"es": "spanish", "de": "german"}).keys()
+    ({'': PosixPath('spanish')}, dict_keys(['es', 'de']))
+
+    Raises:
+        WavuError: the setting names no places.
+    """
+    sources = audio if isinstance(audio, dict) else {"": audio}
+    if not sources or not all(isinstance(source, str) for source in sources.values()):
+        raise WavuError(
+            f"audio={audio} must be a folder or a manifest, or several with a name each: '{{es: spanish, de: german}}'"
+        )
+    return {str(name): Path(source) for name, source in sources.items()}
+
+
+def recordings_in(source: Path) -> list[Recording]:
+    """Those of a folder, see :func:`find_audio`, or of a manifest, see :func:`read_manifest`."""
+    return read_manifest(source) if source.is_file() else find_audio(source)
 
 
 def read_precomputed(folder: Path, split: str) -> tuple[list[Recording], Ragged]:

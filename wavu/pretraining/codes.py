@@ -3,15 +3,25 @@
 Shapes: B waveforms, T samples at 16 kHz, N frames of 20 ms, C channels of the convolutions, G codebooks of K codes each.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    MODEL_FOR_PRETRAINING_MAPPING,
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModelForPreTraining,
+    FeatureExtractionMixin,
+    PreTrainedModel,
+)
+from transformers.utils import logging
 
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
 
 
 class Quantiser:
@@ -21,15 +31,9 @@ class Quantiser:
     frames are codes.
     """
 
-    def __init__(self, *, model: str, batch_seconds: float) -> None:
-        """Load a model by hub name or folder.
-
-        batch_seconds: audio in a batch, padding included; changes no result.
-
-        Raises:
-            WavuError: the model cannot be had, or has no codebook.
-        """
-        self.model, self.extractor = _load(model)
+    def __init__(self, model: PreTrainedModel, extractor: FeatureExtractionMixin, *, batch_seconds: float) -> None:
+        """What :func:`read` gives. batch_seconds: audio in a batch, padding included; changes no result."""
+        self.model, self.extractor = model, extractor
         self.model.base_model.encoder = None  # the Transformer, most of the memory
         self.model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.dim, self.size = self.model.quantizer.num_groups, self.model.quantizer.num_vars
@@ -48,7 +52,7 @@ class Quantiser:
     def _forward(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,) as one batch -> codes (N, G) of each."""
         rows = [torch.as_tensor(self.extractor(waveform, sampling_rate=RATE_HZ).input_values[0]) for waveform in waveforms]
-        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.model.device)
+        padded = pad_sequence(rows, batch_first=True).to(self.model.device)
         base, quantiser = self.model.base_model, self.model.quantizer
         # (B, T) -> (B, C, N) -> (B, N, C), normalised as for the Transformer.
         _, features = base.feature_projection(base.feature_extractor(padded).transpose(1, 2))
@@ -58,28 +62,27 @@ class Quantiser:
         return [row[:length].copy() for row, length in zip(arrays, lengths.tolist(), strict=True)]
 
 
-def _load(name: str) -> tuple[nn.Module, Callable]:
-    """A model with a quantiser, in evaluation mode, and its feature extractor."""
-    from transformers import MODEL_FOR_PRETRAINING_MAPPING, AutoConfig, AutoFeatureExtractor, AutoModelForPreTraining
-    from transformers.utils import logging
+def read(name: str, offline: bool) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
+    """A model with codebooks, in evaluation mode, and its feature extractor, by folder or by its name on the hub.
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        config = AutoConfig.from_pretrained(name)
-        known = type(config) in MODEL_FOR_PRETRAINING_MAPPING
-        settings = {"dtype": torch.float32, "output_loading_info": True}
-        model, report = AutoModelForPreTraining.from_pretrained(name, **settings) if known else (None, {"missing_keys": ()})
-        extractor = AutoFeatureExtractor.from_pretrained(name)
-    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
-        cause = " ".join(str(error).split())[:200]
-        raise WavuError(
-            f"cannot load the model {name}: {cause}; give a folder with config.json, preprocessor_config.json and weights"
-        ) from error
-    if not hasattr(model, "quantizer") or any(key.startswith("quantizer.") for key in report["missing_keys"]):
-        raise WavuError(
-            f"the model {name} has no codebook: one pre-trained with objective=hubert or fine-tuned has none; give one pre-trained as wav2vec 2.0"
+    offline: from a folder or the hub's cache alone.
+
+    Raises:
+        OSError: there is no such model. WavuError: it has no codebook.
+    """
+    config = AutoConfig.from_pretrained(name, local_files_only=offline)
+    missing = ["quantizer"]
+    if type(config) in MODEL_FOR_PRETRAINING_MAPPING:
+        model, report = AutoModelForPreTraining.from_pretrained(
+            name, local_files_only=offline, dtype=torch.float32, output_loading_info=True
         )
+        missing = [key for key in report["missing_keys"] if key.startswith("quantizer")]
+    if missing:
+        raise WavuError(
+            f"{name} has no codebook: a model that was pre-trained with objective=hubert or fine-tuned has none; give one "
+            "pre-trained as wav2vec 2.0"
+        )
+    extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
     if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
-        raise WavuError(f"the model {name} does not give one frame per 20 ms of 16 kHz audio, as wavu expects")
+        raise WavuError(f"{name} does not give one frame per 20 ms of 16 kHz audio, as every stage of wavu expects")
     return model.eval(), extractor
