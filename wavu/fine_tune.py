@@ -21,9 +21,10 @@ from wavu.selection import Judge, disagreement
 from wavu.store import Ragged, write_json
 from wavu.student.model import Student
 from wavu.student.train import Utterances, trainer
-from wavu.training import best, restore_weights, train
+from wavu.training import Feed, Numbers, best, restore_weights, train
 
 HEARD_SECONDS = 200.0  # of audio at a time when nothing is learned; changes no result
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,35 +86,45 @@ def fine_tune(
     student = _new_student(phones, encoder, settings, seed)
     learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
     seconds = np.array([recording.seconds for recording in lessons.recordings])
-    pupil = Pupil(student, _inputs(student, lessons.recordings), seconds)
+    pupil = Pupil(student, inputs_of(student, lessons.recordings), seconds)
 
     def score(rows: np.ndarray, said: Ragged) -> dict:
         differing = disagreement(said, lessons.labels.take(rows))
         return judge.score(said, seconds=float(lessons.speech_seconds[rows].sum()), disagreement=differing)
 
-    training = dict(settings["training"])
+    batch_seconds = settings["training"]["batch_seconds"]
     utterances = Utterances(
-        lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), training.pop("batch_seconds")
+        lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), batch_seconds
     )
-    teacher = trainer(student, utterances, seed=seed, **training)
-    checkpoint = folder / "checkpoint.safetensors"
-    patience = {name: settings["validation"][name] for name in ("every", "patience")}
-    weights, rows = train(teacher, lambda: score(judged, pupil.say(judged)), checkpoint, what="student", **patience)
-    restore_weights(student.model, weights)
+    rows = teach(student, utterances, lambda: score(judged, pupil.say(judged)), folder, settings=settings, seed=seed)
     everything = np.arange(len(seconds))
     said = pupil.say(everything)
     scores = score(everything, said)
     counts = {
         "learned": len(learned),
-        "updates": teacher.done,
+        "updates": rows[-1]["update"],
         "kept": best(rows)["update"],
         "suspected_failed": judge.suspect(scores),
     }
     known = {"network": _described(student, encoder), "longest_seconds": float(seconds[learned].max()), "scores": scores}
     write_json(folder / "about.json", about | counts | known)
     student.write(folder)
-    checkpoint.unlink(missing_ok=True)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
     return pupil, said, counts | {name: round(value, 4) for name, value in scores.items()}
+
+
+def teach(student: Student, feed: Feed, judge: Callable[[], Numbers], folder: Path, *, settings: dict, seed: int) -> list[dict]:
+    """Train a student until ``judge`` finds nothing better, and leave it with its best weights; all judgements.
+
+    folder: holds a checkpoint from then on, where a run that was killed goes on. settings: with the blocks ``training`` and
+    ``validation`` of a ``configs/student/*.yaml``; the size of a batch is up to the feed.
+    """
+    training = {name: value for name, value in settings["training"].items() if name != "batch_seconds"}
+    teacher = trainer(student, feed, seed=seed, **training)
+    patience = {name: settings["validation"][name] for name in ("every", "patience")}
+    weights, rows = train(teacher, judge, folder / CHECKPOINT, what="student", **patience)
+    restore_weights(student.model, weights)
+    return rows
 
 
 def _new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
@@ -124,7 +135,7 @@ def _new_student(phones: list[str], encoder: str | None, settings: dict, seed: i
     return Student.pretrained(phones, encoder=encoder, regularisation=settings["regularisation"])
 
 
-def _inputs(student: Student, recordings: Sequence[Recording]) -> Callable[[int], np.ndarray]:
+def inputs_of(student: Student, recordings: Sequence[Recording]) -> Callable[[int], np.ndarray]:
     """What the student sees of an utterance: mel energies are kept (70 MB an hour), waveforms read when they are wanted."""
 
     def read(place: int) -> np.ndarray:

@@ -379,6 +379,12 @@ def finished(folder: Path, command: str) -> dict:
     return record
 
 
+def languages_taught(model: str) -> list[str] | None:
+    """The languages whose labels a model has seen, as the about.json in its folder tells; None where nothing tells."""
+    about = Path(model) / "about.json"
+    return list(read_json(about).get("languages", [])) if about.exists() else None
+
+
 class Stage:
     """One run of one command into one folder, resumable and skipped when already done.
 

@@ -27,7 +27,7 @@ from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
 from wavu.errors import WavuError
 from wavu.progress import say
 from wavu.recogniser import Recogniser
-from wavu.store import Text, finished, read_json, write_table
+from wavu.store import Text, finished, languages_taught, write_table
 from wavu.student import borrowed
 from wavu.student.model import Student
 from wavu.text.articulation import Match, match_all
@@ -127,11 +127,10 @@ def refuse_known(model: str, language: str) -> None:
     Raises:
         WavuError: it has.
     """
-    about = Path(model) / "about.json"
-    if not about.exists():
+    seen = languages_taught(model)
+    if seen is None:
         say(f"note: {model} has no about.json; make sure that it was not taught {language}, or this is no zero-shot")
         return
-    seen = read_json(about).get("languages", [])
     if language.split("-")[0] in {name.split("-")[0] for name in seen}:
         raise WavuError(
             f"{model} has seen labels of {' and '.join(seen)}, and text= is {language}: that is no zero-shot; give a model of other languages"

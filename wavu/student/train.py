@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from wavu.feed import shuffled
 from wavu.store import Ragged
 from wavu.student.model import Student
-from wavu.training import Numbers, Trainer
+from wavu.training import Feed, Numbers, Trainer
 
 Lesson = tuple[list[np.ndarray], list[np.ndarray]]  # what the network sees of B utterances, and their phones
 
@@ -41,7 +41,7 @@ class Utterances:
         return [self.inputs(index) for index in plan], [np.asarray(self.targets[index]) for index in plan]
 
 
-def trainer(student: Student, utterances: Utterances, *, seed: int, **settings: object) -> Trainer:
+def trainer(student: Student, utterances: Feed, *, seed: int, **settings: object) -> Trainer:
     """What teaches a student; settings: of :class:`wavu.training.Trainer`. Its loss is in nats per phone."""
 
     def learn(network: nn.Module, lesson: Lesson, progress: float) -> tuple[Tensor, Numbers]:
