@@ -24,8 +24,8 @@ from accelerate import PartialState
 from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel
 
-from wavu.audio.encoder import load_encoder
-from wavu.audio.files import Recording, find_audio, measured, read_manifest
+from wavu.audio.encoder import from_disk_or_hub, load_encoder
+from wavu.audio.files import Recording, find_audio, measured, read_manifest, recordings_fingerprint
 from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.audio.read import read_audio
 from wavu.command import command
@@ -34,11 +34,12 @@ from wavu.pretraining.contrastive import Contrastive
 from wavu.pretraining.crops import Batch, Crops
 from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
 from wavu.pretraining.units import MaskedUnits
-from wavu.progress import say, track
-from wavu.store import Ragged, Stage, file_fingerprint, fingerprint, write_json, write_table
+from wavu.progress import console, say, track
+from wavu.store import Ragged, Stage, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
 from wavu.units import RATE_HZ, duration_words, samples, seconds
 
+ORIGIN = "pretraining.json"  # beside the network: how it was made
 TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
 PCM_SCALE = 32_767  # float to 16 bits and back
 
@@ -48,8 +49,8 @@ def main_work(config: dict) -> None:
     folders = _folders(config["audio"])
     recordings = {language: _recordings(folder, config) for language, folder in folders.items()}
     _check(config)
-    rows = [(r.id, file_fingerprint(r.path), r.start, r.end) for each in recordings.values() for r in each]
-    stage = Stage(config, command="pretrain", inputs={"recordings": fingerprint(rows)})
+    marks = {f"recordings {language}".rstrip(): recordings_fingerprint(rows) for language, rows in recordings.items()}
+    stage = Stage(config, command="pretrain", inputs=marks)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
@@ -58,7 +59,7 @@ def main_work(config: dict) -> None:
         learn = _units_then_units if config["objective"]["kind"] == "hubert" else _codes
         counts |= speech.counts() | learn(speech, config, stage.out_dir)
         if PartialState().is_main_process:
-            write_json(stage.out_dir / "pretraining.json", _origin(config, list(folders), counts))
+            write_json(stage.out_dir / ORIGIN, _origin(config, list(folders), counts))
     say(_in_words(counts, config, stage.out_dir))
 
 
@@ -100,12 +101,13 @@ def _check(config: dict) -> None:
 @contextmanager
 def _in_turn(stage: Stage) -> Iterator[dict]:
     """The stage's run in the main process; the others begin when its folder is there, and leave the folder alone."""
-    state = PartialState()
+    state = PartialState(cpu=not torch.cuda.is_available())
     if state.is_main_process:
         with stage.run() as counts:
             state.wait_for_everyone()
             yield counts
     else:
+        console.quiet = True  # one of them is enough
         state.wait_for_everyone()
         yield {}
 
@@ -216,7 +218,15 @@ def _turn(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pat
 
 def _model(config: dict, network: dict) -> PreTrainedModel:
     kind, start = config["objective"]["kind"], config["start"]
-    return continued(kind, start) if start else new_network(kind, network)
+    if not start:
+        return new_network(kind, network)
+    try:
+        return from_disk_or_hub(start, partial(continued, kind, start))
+    except WavuError:
+        raise
+    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
+        cause = " ".join(str(error).split())[:200]
+        raise WavuError(f"cannot load start={start} to go on from: {cause}; check the name or the folder") from error
 
 
 def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Path) -> Ragged:
@@ -322,8 +332,6 @@ def _origin(config: dict, languages: list[str], counts: dict) -> dict:
 
 def _in_words(counts: dict, config: dict, out_dir: Path) -> str:
     """The outcome as one line."""
-    if not counts:  # another process says it
-        return f"-> {out_dir}"
     held, codebook = counts["held_out"], config["pretrain"]["codebook"]
     line = (
         f"{counts['updates']:,} updates on {duration_words(counts['audio_seconds'])} of speech, {counts['millions_of_weights']:g} million weights; "

@@ -9,11 +9,13 @@ def masked_places(shape: tuple[int, int], *, share: float, length: int, device: 
     """Places (B, H) of the hidden frames of B rows of N frames, ascending; as many in each row, so that rows make a matrix.
 
     share: of the frames at which a span of ``length`` would begin, times its length; spans overlap, so that 0.65 hides about
-    49 %. Drawn by transformers from numpy's global chance and, where a row has more than another, by torch's.
+    49 %. Drawn by transformers from numpy's global chance; where a row has more than another, neighbours are uncovered.
     """
     hidden = torch.from_numpy(_compute_mask_indices(shape, mask_prob=share, mask_length=length, min_masks=1))
-    drawn = torch.rand(shape).masked_fill(~hidden, -1.0)
-    return drawn.topk(int(hidden.sum(1).min())).indices.sort().values.to(device)
+    count = hidden.sum(1, keepdim=True)
+    turned = (hidden.cumsum(1) + (torch.rand(shape[0], 1) * count).long()) % count
+    kept = hidden & (turned >= count - count.min())
+    return kept.nonzero()[:, 1].view(shape[0], -1).to(device)
 
 
 def spread(places: Tensor, n: int) -> Tensor:

@@ -34,23 +34,17 @@ def new_network(objective: str, settings: dict) -> PreTrainedModel:
     return HubertModel(HubertConfig(**STEADY, **settings))
 
 
-def continued(objective: str, name: str) -> PreTrainedModel:
-    """A network by its Hugging Face name or folder, to be trained on.
+def continued(objective: str, name: str, offline: bool) -> PreTrainedModel:
+    """A network by its Hugging Face name or folder, to be trained on. offline: from a folder or the hub's cache alone.
 
     Raises:
-        WavuError: it cannot be loaded, is of another kind, lacks the quantiser, or has no frame per 20 ms.
+        OSError: it cannot be had. WavuError: it is of another kind, lacks the quantiser, or has no frame per 20 ms.
     """
     kind, model_type = (Wav2Vec2ForPreTraining, "wav2vec2") if objective == "wav2vec2" else (HubertModel, "hubert")
-    try:
-        config = AutoConfig.from_pretrained(name)
-        if config.model_type != model_type:
-            raise WavuError(
-                f"start={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models"
-            )
-        model, loaded = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError) as error:
-        cause = " ".join(str(error).split())[:200]
-        raise WavuError(f"cannot load start={name} to go on from: {cause}; check the name or the folder") from error
+    config = AutoConfig.from_pretrained(name, local_files_only=offline)
+    if config.model_type != model_type:
+        raise WavuError(f"start={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models")
+    model, loaded = kind.from_pretrained(name, local_files_only=offline, dtype=torch.float32, output_loading_info=True)
     if missing := sorted(loaded["missing_keys"]):
         raise WavuError(
             f"start={name} lacks {missing[0]} and {len(missing) - 1} other weights: it was fine-tuned or cut; "
