@@ -187,8 +187,8 @@ def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callab
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["audio={}"], "names no language"),
-        (["audio=nowhere"], "cannot read manifest=nowhere"),
+        (["audio={}"], "must be a folder or a manifest"),
+        (["audio=nowhere"], "nowhere is not a folder of recordings"),
         (["min_seconds=9"], "none of the 18 recordings"),
         (["min_seconds=0.1"], "fewer than two spans"),
         (["pretrain.longest=13"], "do not fit into pretrain.batch=12"),

@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel
 
 from wavu.audio.encoder import from_disk_or_hub, load_encoder
-from wavu.audio.files import Recording, find_audio, measured, read_manifest, recordings_fingerprint
+from wavu.audio.files import Recording, in_pieces, recordings_fingerprint, recordings_in, sources_of
 from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.audio.read import read_audio
 from wavu.command import command
@@ -46,9 +46,9 @@ PCM_SCALE = 32_767  # float to 16 bits and back
 
 def main_work(config: dict) -> None:
     """Find the recordings, refuse what cannot work, then train."""
-    folders = _folders(config["audio"])
-    recordings = {language: _recordings(folder, config) for language, folder in folders.items()}
+    sources = sources_of(config["audio"])
     _check(config)
+    recordings = {language: _recordings(source, config) for language, source in sources.items()}
     marks = {f"recordings {language}".rstrip(): recordings_fingerprint(rows) for language, rows in recordings.items()}
     stage = Stage(config, command="pretrain", inputs=marks)
     if stage.done():
@@ -59,23 +59,14 @@ def main_work(config: dict) -> None:
         learn = _units_then_units if config["objective"]["kind"] == "hubert" else _codes
         counts |= speech.counts() | learn(speech, config, stage.out_dir)
         if PartialState().is_main_process:
-            write_json(stage.out_dir / ORIGIN, _origin(config, list(folders), counts))
+            write_json(stage.out_dir / ORIGIN, _origin(config, list(sources), counts))
     say(_in_words(counts, config, stage.out_dir))
-
-
-def _folders(audio: str | dict) -> dict[str, Path]:
-    """Where the recordings of each language are; of one that has no name, under no name."""
-    if isinstance(audio, dict) and not audio:
-        raise WavuError("audio={} names no language; give audio=FOLDER, or '{de: FOLDER, en: FOLDER}'")
-    return {str(name): Path(path) for name, path in (audio if isinstance(audio, dict) else {"": audio}).items()}
 
 
 def _recordings(source: Path, config: dict) -> list[Recording]:
     """Those of a folder or a manifest that are long enough, long ones in pieces."""
-    found = find_audio(source) if source.is_dir() else read_manifest(source)
-    with ThreadPoolExecutor() as pool:
-        parts = chain.from_iterable(pool.map(partial(measured, max_seconds=config["piece_seconds"]), found))
-        usable = [part for part in parts if part.seconds >= config["min_seconds"]]
+    found = recordings_in(source)
+    usable = [part for part in in_pieces(found, max_seconds=config["piece_seconds"]) if part.seconds >= config["min_seconds"]]
     if not usable:
         raise WavuError(f"none of the {len(found):,} recordings in {source} has min_seconds={config['min_seconds']:g} of audio")
     return usable
