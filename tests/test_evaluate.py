@@ -9,7 +9,16 @@ from matplotlib.image import imread
 
 from wavu import evaluate
 from wavu.errors import WavuError
-from wavu.evaluate import cluster_phones, phone_error_rate, read_boundaries, read_phones, read_references, read_times, read_words
+from wavu.evaluate import (
+    cluster_phones,
+    code_phones,
+    phone_error_rate,
+    read_boundaries,
+    read_phones,
+    read_references,
+    read_times,
+    read_words,
+)
 from wavu.store import Ragged, write_table
 
 
@@ -238,10 +247,60 @@ def test_pictures_have_their_numbers_beside_them(clustered: Path, tmp_path: Path
     assert sorted(path.name for path in folder.iterdir()) == names
     assert all(imread(folder / name).ndim == 3 for name in names[::2])
     assert (folder / "confusions.tsv").read_text().split("\n")[1:-1] == ["k\tk\t1\t1.0", "o\ta\t1\t1.0", "t\tt\t1\t1.0"]
-    assert (folder / "clusters.tsv").read_text().startswith("cluster\tframes\t<SIL>\t")
+    assert (folder / "clusters.tsv").read_text().startswith("cluster\tframes\ta\tt\t<SIL>\n")
 
 
-@pytest.mark.parametrize("given", [["times=none.tsv"], ["audio=none"], ["alignments=none.tsv"]])
+# Codes
+
+
+@pytest.fixture
+def coded(tmp_path: Path) -> Path:
+    """What codebook leaves for one recording in two pieces, said from 1 s to 1.12 s of its file; two codebooks of 9 codes."""
+    folder = tmp_path / "codes"
+    rows = [{"id": f"a-00{piece}", "end": 1.06 + 0.06 * piece, "speaker": ""} for piece in range(2)]
+    write_table(folder / "manifest.tsv", rows, ("id", "end", "speaker"))
+    codes, spans = [[[3, 1], [3, 2], [3, 1]], [[8, 2], [8, 2], [3, 2]]], [[[1.0, 1.06]], [[1.06, 1.12]]]
+    Ragged.of([np.array(row) for row in codes], np.int16).write(folder / "shards" / "00000", "codes")
+    Ragged.of([np.array(row) for row in spans], np.float32).write(folder / "shards" / "00000", "spans")
+    (folder / "stage.json").write_text(json.dumps({"command": "codebook", "counts": {"codes": 9}}))
+    return folder
+
+
+def test_codes_that_occur_together_meet_phones_at_the_times_of_the_file(coded: Path, tmp_path: Path) -> None:
+    said = zip("takoot", (1.0, 1.02, 1.04, 1.06, 1.08, 1.10), strict=True)
+    found, names = code_phones(coded, write_times(tmp_path / "times.tsv", [("a", at, at + 0.02, phone) for phone, at in said]))
+    assert names == ["3-1", "3-2", "8-2"]
+    assert dict(zip(found.phones, found.counts.tolist(), strict=True)) == {
+        "t": [1, 1, 0], "o": [0, 0, 2], "a": [0, 1, 0], "k": [1, 0, 0],
+    }  # fmt: skip
+
+
+def test_codes_need_no_hypotheses(coded: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    times = write_times(tmp_path / "times.tsv", [("a", 1.0, 1.06, "t"), ("a", 1.06, 1.12, "o")])
+    both = (f"codes={coded}", f"alignments={times}", f"pictures={tmp_path / 'pictures'}", f"out={tmp_path}/s.json")
+    code, out, err = run(monkeypatch, capsys, *both)
+    assert code == 0 and "codes  pnmi 0.667" in out and "(3 codes, 2 phones, 6 frames)" in out and "PER" not in out, err
+    assert json.loads((tmp_path / "s.json").read_text())["codes"]["phone_purity"] == pytest.approx(5 / 6)
+    table = (tmp_path / "pictures" / "codes.tsv").read_text().split("\n")
+    assert table[:2] == ["code\tframes\to\tt", "8-2\t2\t1.0000\t0.0000"]
+    assert imread(tmp_path / "pictures" / "codes.png").ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "give hypotheses= and references=, or alignments="),
+        (["hypotheses=none.tsv"], "hypotheses= and references= go together"),
+        (["references=none.tsv"], "hypotheses= and references= go together"),
+        (["baseline=none.tsv", "alignments=none.tsv", "codes=none"], "baseline= goes together with"),
+    ],
+)
+def test_there_must_be_something_to_score(given: list[str], told: str, monkeypatch, capsys) -> None:
+    code, _, err = run(monkeypatch, capsys, *given)
+    assert code == 1 and told in err
+
+
+@pytest.mark.parametrize("given", [["times=none.tsv"], ["audio=none"], ["codes=none"], ["alignments=none.tsv"]])
 def test_what_needs_alignments_is_refused_without_before_anything_is_read(given: list[str], monkeypatch, capsys) -> None:
     code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", *given)
     assert code == 1 and "alignments= goes together with" in err

@@ -1,9 +1,10 @@
-"""Hypotheses against references: error rates and how sure they are, confusions, boundaries, clusters. The one door for references.
+"""Hypotheses against references: error rates and how sure they are, confusions, boundaries, clusters, codes. The one door for references.
 
     python -m wavu.evaluate hypotheses=runs/hypotheses.tsv references=references.tsv text=runs/text
     python -m wavu.evaluate hypotheses=new.tsv baseline=old.tsv references=references.tsv text=runs/text out=scores.json
     python -m wavu.evaluate hypotheses=hyp.tsv references=ref.tsv times=hyp_times.tsv alignments=ref_times.tsv
     python -m wavu.evaluate hypotheses=hyp.tsv references=ref.tsv audio=runs/audio alignments=ref_times.tsv pictures=runs/pictures
+    python -m wavu.evaluate codes=runs/codes alignments=ref_times.tsv pictures=runs/pictures
 
 Hypotheses are a TSV with the columns id, phones and perhaps words, as wavu.transcribe writes it. References have the columns id
 and phones, or id and text; text is phonemised exactly as the folder text= was, and is what words are scored against. An utterance
@@ -11,7 +12,7 @@ without a hypothesis counts as deleted. No other part of wavu reads a reference.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from wavu.audio.vad import file_seconds
 from wavu.command import command
 from wavu.errors import WavuError
+from wavu.pretraining.usage import together
 from wavu.progress import say
 from wavu.report.pictures import heat_map, write_picture
 from wavu.report.scores import comparison_table, rates_table, worst_table
@@ -29,13 +31,15 @@ from wavu.scoring.clusters import CoOccurrence, co_occurrence
 from wavu.scoring.confusions import NOTHING, Confusions, confusions
 from wavu.scoring.pairs import Sequences
 from wavu.scoring.rates import ErrorRate, character_error_rate, compare, interval, phone_error_rate, word_error_rate
-from wavu.store import SILENCE, Ragged, Speech, finished, read_table, write_json, write_table
+from wavu.store import SILENCE, Codes, Ragged, Speech, finished, read_table, write_json, write_table
 from wavu.text.normalise import words
+from wavu.text.phone_order import in_order
 from wavu.text.phonemise import pronounce
 from wavu.units import HOP_SECONDS
 
 FEW = 30  # utterances; with fewer, the bootstrap's intervals are too narrow to be believed
 OTHER_FILE_SECONDS = 0.1  # an alignment that ends this long after its recording is of another one
+DRAWN_FRAMES = 20  # from which on the shares of a cluster are worth a look; those of one frame are 1 and 0
 
 Sides = dict[str, Sequences]  # of "phones", "words" or both
 
@@ -202,33 +206,45 @@ def boundary_scores(times: Path, alignments: Path, *, tolerance_ms: float) -> di
 
 def cluster_phones(audio_dir: Path, alignments: Path) -> CoOccurrence:
     """Which phone is said at the middle of each frame that prepare_audio kept, and the cluster of that frame."""
-    speech, spans = Speech.read(audio_dir), read_times(alignments)
+    speech = Speech.read(audio_dir)
+    return _met(audio_dir, speech.units, read_times(alignments), clusters=speech.n_units)
+
+
+def code_phones(codes_dir: Path, alignments: Path) -> tuple[CoOccurrence, list[str]]:
+    """The same for what wavu.codebook left: codes of several codebooks that occur together are one; how it is called, such as 7-301."""
+    codes = Codes.read(codes_dir)
+    combinations, joint = together(codes.codes.flat)
+    found = _met(codes_dir, Ragged(joint, codes.codes.offsets), read_times(alignments), clusters=len(combinations))
+    return found, ["-".join(map(str, combination)) for combination in combinations]
+
+
+def _met(folder: Path, units: Ragged, spans: dict[str, Spans], *, clusters: int) -> CoOccurrence:
     phones = sorted({phone for row in spans.values() for _, _, phone in row} | {SILENCE})
-    return co_occurrence(_utterances(audio_dir, speech.units, spans), phones=phones, clusters=speech.n_units)
+    return co_occurrence(_utterances(folder, units, spans), phones=phones, clusters=clusters)
 
 
-def _utterances(audio_dir: Path, units: Ragged, spans: dict[str, Spans]) -> Iterator[tuple[np.ndarray, np.ndarray, Spans]]:
+def _utterances(folder: Path, units: Ragged, spans: dict[str, Spans]) -> Iterator[tuple[np.ndarray, np.ndarray, Spans]]:
     """Seconds of the file of each frame (N), its cluster (N) and the true phones of its file, where these are known."""
-    names = _aligned_names(audio_dir, spans)
-    kept = (row for shard in sorted((audio_dir / "shards").iterdir()) for row in Ragged.read(shard, "spans"))
+    names = _aligned_names(folder, spans)
+    kept = (row for shard in sorted((folder / "shards").iterdir()) for row in Ragged.read(shard, "spans"))
     for name, clusters, speech in zip(names, units, kept, strict=True):
         if name in spans:
             times = (np.arange(len(clusters)) + 0.5) * HOP_SECONDS
             yield file_seconds(times, speech.astype(np.float64)), clusters, spans[name]
 
 
-def _aligned_names(audio_dir: Path, spans: dict[str, Spans]) -> list[str]:
+def _aligned_names(folder: Path, spans: dict[str, Spans]) -> list[str]:
     """The id under which each utterance of a folder is aligned: its own, or that of the recording it is a piece of.
 
     Raises:
         WavuError: no recording is aligned, or one has phones after its end.
     """
-    rows = read_table(audio_dir / "manifest.tsv", ["id", "end"])
+    rows = read_table(folder / "manifest.tsv", ["id", "end"])
     # A long recording lies in pieces, ID-000 and so on, but its times are those of the whole.
     names = [row["id"] if row["id"] in spans else re.sub(r"-\d{3,}$", "", row["id"]) for row in rows]
     if not spans.keys() & set(names):
         raise WavuError(
-            f"no recording of {audio_dir} is aligned (first ids: '{names[0]}' and '{next(iter(spans), 'none')}'); ids are file names without the ending"
+            f"no recording of {folder} is aligned (first ids: '{names[0]}' and '{next(iter(spans), 'none')}'); ids are file names without the ending"
         )
     ends: dict[str, float] = {}
     for name, row in zip(names, rows, strict=True):
@@ -240,7 +256,7 @@ def _aligned_names(audio_dir: Path, spans: dict[str, Spans]) -> list[str]:
                 f"the alignment of '{name}' ends at {last:.2f} s, the recording at {ends[name]:.2f} s; are the alignments of other files?"
             )
     if unknown := sum(name not in spans for name in names):
-        say(f"warning: {unknown:,} of {len(names):,} recordings are not aligned and are left out of the clusters")
+        say(f"warning: {unknown:,} of {len(names):,} recordings are not aligned and are left out")
     return names
 
 
@@ -255,24 +271,29 @@ def draw_confusions(found: Confusions, folder: Path) -> None:
     write_table(folder / "confusions.tsv", found.pairs(), ("true", "found", "count", "share"))
 
 
-def draw_clusters(found: CoOccurrence, folder: Path) -> None:
-    """P(phone | cluster) as in the wav2vec 2.0 paper (Baevski et al. 2020), and as a table."""
+def draw_clusters(found: CoOccurrence, names: Sequence[str], folder: Path, *, kind: str) -> None:
+    """P(phone | cluster) as in the wav2vec 2.0 paper (Baevski et al. 2020, appendix D), and as a table. kind: cluster or code."""
+    found = found.in_order(in_order(found.phones))
     shares, clusters = found.given_cluster()
-    title = f"P(phone | cluster) of {len(clusters):,} clusters in order of their phone, PNMI {found.pnmi:.3f}"
-    write_picture(folder / "clusters.png", heat_map(shares, found.phones, None, title))
+    frames = found.counts[:, clusters].sum(axis=0)
+    fewest = min(DRAWN_FRAMES, frames.max())
+    drawn = shares[:, frames >= fewest]
+    title = f"P(phone | {kind}) of the {drawn.shape[1]:,} {kind}s with {fewest} frames or more, by phone; PNMI {found.pnmi:.3f}"
+    write_picture(folder / f"{kind}s.png", heat_map(drawn, found.phones, None, title))
     rows = [
-        {"cluster": cluster, "frames": found.counts[:, cluster].sum()}
+        {kind: names[cluster], "frames": size}
         | {phone: f"{share:.4f}" for phone, share in zip(found.phones, column, strict=True)}
-        for cluster, column in zip(clusters, shares.T, strict=True)
+        for cluster, size, column in zip(clusters, frames, shares.T, strict=True)
     ]
-    write_table(folder / "clusters.tsv", rows, ("cluster", "frames", *found.phones))
+    write_table(folder / f"{kind}s.tsv", rows, (kind, "frames", *found.phones))
 
 
 def show(scores: dict, worst: list[dict]) -> None:
     """The tables, on standard output."""
-    console, level = Console(highlight=False), scores["bootstrap"]["level"]
-    utterances = next(iter(scores["rates"].values()))["utterances"]
-    console.print(f"{utterances:,} utterances", rates_table(scores["rates"], level=level), sep="\n")
+    console, level = Console(highlight=False), scores.get("bootstrap", {}).get("level")
+    if "rates" in scores:
+        utterances = next(iter(scores["rates"].values()))["utterances"]
+        console.print(f"{utterances:,} utterances", rates_table(scores["rates"], level=level), sep="\n")
     if "baseline" in scores:
         console.print("\nagainst the baseline", comparison_table(scores["baseline"], level=level), sep="\n")
     if worst:
@@ -280,10 +301,11 @@ def show(scores: dict, worst: list[dict]) -> None:
     if found := scores.get("boundaries"):
         numbers = _line(found, ("precision", "recall", "f1", "r_value"))
         console.print(f"\nboundaries  {numbers}  within {found['tolerance_ms']:g} ms", soft_wrap=True)
-    if found := scores.get("clusters"):
-        numbers = _line(found, ("pnmi", "phone_purity", "cluster_purity"))
-        size = f"{found['clusters']:,} clusters, {found['phones']:,} phones, {found['frames']:,} frames"
-        console.print(f"\nclusters  {numbers}  ({size})", soft_wrap=True)
+    for kind in ("clusters", "codes"):
+        if found := scores.get(kind):
+            numbers = _line(found, ("pnmi", "phone_purity", "cluster_purity"))
+            size = f"{found[kind]:,} {kind}, {found['phones']:,} phones, {found['frames']:,} frames"
+            console.print(f"\n{kind}  {numbers}  ({size})", soft_wrap=True)
 
 
 def _line(scores: dict, keys: tuple[str, ...]) -> str:
@@ -292,39 +314,55 @@ def _line(scores: dict, keys: tuple[str, ...]) -> str:
 
 def main_work(config: dict) -> None:
     """Read, score, show, write."""
-    keys = ("hypotheses", "references", "text", "baseline", "times", "alignments", "audio", "out", "pictures")
+    keys = ("hypotheses", "references", "text", "baseline", "times", "alignments", "audio", "codes", "out", "pictures")
     paths = {key: Path(config[key]) if config[key] else None for key in keys}
     _check(config)
-    systems = {key: read_hypotheses(paths[key], paths["text"]) for key in ("hypotheses", "baseline") if paths[key]}
-    truth = read_truth(paths["references"], paths["text"], set().union(*systems.values()))
-    rates = {key: error_rates(found, truth) for key, found in systems.items()}
-    for key, found in systems.items():
-        _warn(key, *next((found[kind], truth[kind]) for kind in truth if kind in found))
-    scores = {"rates": described(rates["hypotheses"], **config["bootstrap"]), "bootstrap": config["bootstrap"]}
-    if paths["baseline"]:
-        scores["baseline"] = compared(rates["hypotheses"], rates["baseline"], **config["bootstrap"])
-    pairs = clusters = None
-    if "PER" in rates["hypotheses"]:
-        pairs = confusions(systems["hypotheses"]["phones"], truth["phones"])
-        scores["confusions"] = pairs.pairs()
+    scores, pairs = _score_hypotheses(paths, config["bootstrap"]) if paths["hypotheses"] else ({}, None)
     if paths["times"]:
         scores["boundaries"] = boundary_scores(paths["times"], paths["alignments"], tolerance_ms=config["tolerance_ms"])
+    met: dict[str, tuple[CoOccurrence, Sequence[str]]] = {}
     if paths["audio"]:
         clusters = cluster_phones(paths["audio"], paths["alignments"])
-        scores["clusters"] = clusters.measures()
+        met["cluster"] = clusters, range(clusters.counts.shape[1])
+    if paths["codes"]:
+        met["code"] = code_phones(paths["codes"], paths["alignments"])
+    scores |= {f"{kind}s": found.measures(f"{kind}s") for kind, (found, _) in met.items()}
     show(scores, pairs.worst(config["worst"]) if pairs else [])
     if paths["out"]:
         write_json(paths["out"], scores)
     if paths["pictures"] and pairs:
         draw_confusions(pairs, paths["pictures"])
-    if paths["pictures"] and clusters:
-        draw_clusters(clusters, paths["pictures"])
+    if paths["pictures"]:
+        for kind, (found, names) in met.items():
+            draw_clusters(found, names, paths["pictures"], kind=kind)
+
+
+def _score_hypotheses(paths: dict[str, Path | None], bootstrap: dict) -> tuple[dict, Confusions | None]:
+    """What comes of comparing strings: rates, the baseline's beside them, and confusions where there are phones."""
+    systems = {key: read_hypotheses(paths[key], paths["text"]) for key in ("hypotheses", "baseline") if paths[key]}
+    truth = read_truth(paths["references"], paths["text"], set().union(*systems.values()))
+    rates = {key: error_rates(found, truth) for key, found in systems.items()}
+    for key, found in systems.items():
+        _warn(key, *next((found[kind], truth[kind]) for kind in truth if kind in found))
+    scores = {"rates": described(rates["hypotheses"], **bootstrap), "bootstrap": bootstrap}
+    if paths["baseline"]:
+        scores["baseline"] = compared(rates["hypotheses"], rates["baseline"], **bootstrap)
+    if "PER" not in rates["hypotheses"]:
+        return scores, None
+    pairs = confusions(systems["hypotheses"]["phones"], truth["phones"])
+    return scores | {"confusions": pairs.pairs()}, pairs
 
 
 def _check(config: dict) -> None:
     """Refuse settings that do not go together, before anything is read."""
-    if bool(config["alignments"]) != bool(config["times"] or config["audio"]):
-        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters) or both")
+    if bool(config["hypotheses"]) != bool(config["references"]):
+        raise WavuError("hypotheses= and references= go together")
+    if config["baseline"] and not config["hypotheses"]:
+        raise WavuError("baseline= goes together with hypotheses= and references=")
+    if bool(config["alignments"]) != bool(config["times"] or config["audio"] or config["codes"]):
+        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters), codes= or several of them")
+    if not (config["hypotheses"] or config["alignments"]):
+        raise WavuError("give hypotheses= and references=, or alignments= with times=, audio= or codes=")
     level, resamples = config["bootstrap"]["level"], config["bootstrap"]["resamples"]
     if not 0 < level < 1 or resamples < 1:
         raise WavuError(f"bootstrap.level={level} must lie between 0 and 1, and bootstrap.resamples={resamples} be at least 1")

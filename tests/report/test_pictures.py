@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from sklearn.metrics import confusion_matrix
 
 from wavu.report import pictures
-from wavu.report.pictures import confusion, heat_map, write_picture
+from wavu.report.pictures import confusion, heat_map, scatter, write_picture
 from wavu.store import Ragged
 
 CELL, EDGE = (round(inches * pictures.DOTS_PER_INCH) for inches in (pictures.CELL, pictures.MARGIN))
@@ -87,3 +88,45 @@ def test_a_picture_on_disk_is_the_picture(tmp_path: Path) -> None:
     write_picture(tmp_path / "new" / "picture.png", picture)
     assert np.array_equal((imread(tmp_path / "new" / "picture.png")[..., :3] * 255).round().astype(np.uint8), picture)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["picture.png"]
+
+
+def drawn(points: np.ndarray, names: list[str], **more: list[str]) -> np.ndarray:
+    return scatter(np.asarray(points, float), names, ["first", "second"], "title", **more)
+
+
+def test_points_lie_as_far_apart_as_they_are() -> None:
+    """One colour per point: their middles in the picture are where they are in the plane, on one scale."""
+    points = np.array([[0, 0], [3, 0], [0, -1]])
+    picture = drawn(points, ["", " ", "  "], kinds=["a", "b", "c"]).astype(int)
+    middles = []
+    for colour in ("C0", "C1", "C2"):
+        red, green, blue = (round(255 * part) for part in to_rgb(colour))
+        there = np.argwhere((np.abs(picture - [red, green, blue]) < 8).all(axis=-1))
+        middles.append(there.mean(axis=0)[::-1] * [1, -1])  # rows are counted downwards
+    scale = (middles[1] - middles[0])[0] / 3
+    assert np.allclose(middles - middles[0], points * scale, atol=1.0)
+
+
+def test_names_of_neighbours_do_not_cover_each_other(monkeypatch) -> None:
+    """Side by side they have more ink than all on one side, each over the other."""
+    points = np.concatenate([0.02 * np.eye(4), [[5, 5, 0, 0], [-5, -5, 0, 0]]])[:, :2]
+    names = ["language one", "language two", "language six", "language ten", "", ""]
+
+    def ink(written: list[str]) -> int:
+        return (drawn(points, written) < 90).all(axis=-1).sum()
+
+    nothing, apart = ink([""] * 6), ink(names)
+    monkeypatch.setattr(pictures, "SIDES", dict([next(iter(pictures.SIDES.items()))]))
+    assert apart - nothing > 1.2 * (ink(names) - nothing) > 0
+
+
+def test_names_that_the_font_lacks_are_numbers_beside_points_too() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pictures = [drawn(np.eye(2), names) for names in (["a", "한"], ["a", "1"])]
+    assert np.array_equal(*pictures)
+
+
+def test_the_scale_of_shares_is_told() -> None:
+    with_scale = heat_map(np.eye(3), list("abc"), list("abc"), "")
+    assert (with_scale[EDGE:-EDGE, -EDGE + 5 :] < 200).any()

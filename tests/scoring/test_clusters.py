@@ -73,7 +73,8 @@ def test_clusters_stand_in_the_order_of_their_phones_the_purest_first() -> None:
     keys = list(zip(shares.argmax(axis=0), -shares.max(axis=0), strict=True))
     assert keys == sorted(keys)
     frames = made.counts.sum(axis=1)
-    assert (np.diff(frames) <= 0).all() and made.measures()["frames"] == frames.sum() == 3000
+    assert made.measures("codes")["codes"] == 30
+    assert (np.diff(frames) <= 0).all() and made.measures("codes")["frames"] == frames.sum() == 3000
 
 
 def test_between_phones_is_silence() -> None:
@@ -86,3 +87,13 @@ def test_between_phones_is_silence() -> None:
 def test_alignments_beside_the_speech_are_an_error() -> None:
     with pytest.raises(WavuError, match="of these recordings"):
         co_occurrence([(np.array([0.1, 0.2]), np.array([0, 1]), [(5.0, 6.0, "a")])], phones=NAMES, clusters=2)
+
+
+def test_another_order_of_the_phones_orders_the_clusters_too() -> None:
+    generator = np.random.default_rng(0)
+    made = met(generator.integers(0, 5, 3000), generator.integers(0, 30, 3000), clusters=30)
+    other = made.in_order(NAMES)
+    assert other.phones == NAMES and other.pnmi == pytest.approx(made.pnmi)
+    shares, clusters = other.given_cluster()
+    assert (np.diff(shares.argmax(axis=0)) >= 0).all()
+    assert np.array_equal(other.counts[2], made.counts[made.phones.index("k")]) and len(clusters) == 30

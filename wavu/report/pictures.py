@@ -17,8 +17,9 @@ from matplotlib.transforms import Bbox
 from wavu.store import Ragged, atomic
 
 CELL, MARGIN = 0.2, 0.7  # inches: one line of text; the longest symbol, <SIL>, and the title
-NAMELESS, NARROWEST, WIDEST = 0.06, 6.0, 20.0  # inches: a column without a name, and what all of them together take
+NAMELESS, NARROWEST, WIDEST = 0.06, 6.0, 14.0  # inches: a column without a name, and what all of them together take
 DOTS_PER_INCH = 100
+SHARES = (0, 0.05, 0.2, 0.5, 1)  # named beside the colours
 SQUARE = 7.0  # inches: width and height of a plane with points
 DOT = 5.0  # pixels around the middle of a point that its name leaves free
 GAP = 5.0  # points between a point and its name
@@ -50,7 +51,10 @@ def heat_map(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str] | N
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((MARGIN / width, MARGIN / height, 1 - 2 * MARGIN / width, 1 - 2 * MARGIN / height))
     # By the square root, or a confusion of one in twenty would look like none.
-    axes.imshow(matrix, norm=PowerNorm(0.5, vmin=0, vmax=1), cmap="magma", aspect="auto")
+    image = axes.imshow(matrix, norm=PowerNorm(0.5, vmin=0, vmax=1), cmap="magma", aspect="auto", interpolation="nearest")
+    scale = figure.add_axes((1 - 0.85 * MARGIN / width, MARGIN / height, 0.2 * MARGIN / width, 1 - 2 * MARGIN / height))
+    figure.colorbar(image, cax=scale, ticks=SHARES, format="%g").ax.tick_params(labelsize="x-small", length=2)
+    axes.set_xticks([])
     if columns is not None:
         axes.set_xticks(range(len(columns)), _writable(columns), rotation="vertical", fontsize="small")
     axes.set_yticks(range(len(rows)), _writable(rows), fontsize="small")

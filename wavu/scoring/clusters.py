@@ -1,4 +1,4 @@
-"""What clusters of frames know about phones: how often they meet, and how well the one predicts the other."""
+"""What clusters of frames, or the codes of a quantiser, know about phones: how often they meet, how well the one predicts the other."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from wavu.store import SILENCE
 class CoOccurrence:
     """On how many frames each phone and each cluster meet.
 
-    phones: V, the one with the most frames first. counts: (V, K).
+    phones: V; as counted, the one with the most frames first. counts: (V, K).
     The three measures are those of Hsu et al., "HuBERT: Self-supervised speech representation learning by masked prediction of
     hidden units", TASLP 2021 (metrics of target quality).
     """
@@ -43,16 +43,20 @@ class CoOccurrence:
         """The same with phones and clusters exchanged: the more clusters share one phone, the lower."""
         return float(self.joint.max(axis=1).sum())
 
-    def measures(self) -> dict[str, float | int]:
-        """The three measures, and of what."""
+    def measures(self, kind: str) -> dict[str, float | int]:
+        """The three measures, and of how many phones, frames and, by the name ``kind``, clusters that occur."""
         return {
             "pnmi": self.pnmi,
             "phone_purity": self.phone_purity,
             "cluster_purity": self.cluster_purity,
             "phones": len(self.phones),
-            "clusters": int(np.count_nonzero(self.counts.any(axis=0))),
+            kind: int(np.count_nonzero(self.counts.any(axis=0))),
             "frames": int(self.counts.sum()),
         }
+
+    def in_order(self, phones: Sequence[str]) -> "CoOccurrence":
+        """The same with the phones in another order."""
+        return CoOccurrence(list(phones), self.counts[[self.phones.index(phone) for phone in phones]])
 
     def given_cluster(self) -> tuple[np.ndarray, np.ndarray]:
         """P(phone | cluster) (V, K') of the clusters that occur, in order of their phone, the purest first; their numbers (K')."""
