@@ -37,7 +37,7 @@ from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
 from wavu.store import Ragged, Stage, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
-from wavu.units import RATE_HZ, duration_words, samples, seconds
+from wavu.units import FRAME_RATE_HZ, RATE_HZ, duration_words, samples, seconds
 
 ORIGIN = "pretraining.json"  # beside the network: how it was made
 TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
@@ -202,8 +202,8 @@ def _turn(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pat
     units = _units(speech, teacher, before, config, folder)
     torch.manual_seed(config["seed"])
     model = _model(config, config["pretrain"]["network"])
-    task = MaskedUnits(model, units=teacher["clusters"], **config["objective"]["settings"])
-    training = config["pretrain"]["training"]
+    settings, training = config["objective"]["settings"], config["pretrain"]["training"]
+    task = MaskedUnits(model, units=teacher["clusters"], **settings)
     return _train(task, speech, units, config, training | {"updates": round(teacher["share"] * training["updates"])}, folder)
 
 
@@ -236,25 +236,25 @@ def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pa
 
 def _find_units(speech: Speech, encode: Callable[[list[np.ndarray]], list[np.ndarray]], clusters: int, config: dict) -> Ragged:
     """k-means fitted to a sample of recordings, then the unit of each frame of all of them."""
+    seed, count, kmeans = config["seed"], config["objective"]["sample_frames"], config["objective"]["kmeans"]
     places = np.arange(len(speech.recordings))
-    order = np.random.default_rng(config["seed"]).permutation(places)
-    lengths = np.array([speech.recordings[place].seconds for place in order]) * 50
-    wanted = int(np.searchsorted(lengths.cumsum(), config["objective"]["sample_frames"])) + 1
-    heard = chain.from_iterable(frames for _, frames in _heard(speech, order[:wanted], encode, "hearing a sample"))
-    sample = np.concatenate(list(heard))[: config["objective"]["sample_frames"]]
-    centroids = fit_kmeans(sample, clusters=clusters, seed=config["seed"], **config["objective"]["kmeans"])
-    rows = [assign(frames, centroids) for _, batch in _heard(speech, places, encode, "finding units") for frames in batch]
+    order = np.random.default_rng(seed).permutation(places)
+    lengths = np.array([speech.recordings[place].seconds for place in order]) * FRAME_RATE_HZ
+    wanted = int(np.searchsorted(lengths.cumsum(), count)) + 1
+    sample = np.concatenate(list(_heard(speech, order[:wanted], encode, "hearing a sample")))[:count]
+    centroids = fit_kmeans(sample, clusters=clusters, seed=seed, **kmeans)
+    rows = [assign(frames, centroids) for frames in _heard(speech, places, encode, "finding units")]
     return Ragged.of(rows, np.int16)
 
 
 def _heard(
     speech: Speech, places: np.ndarray, encode: Callable[[list[np.ndarray]], list[np.ndarray]], what: str
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Frames of recordings, some at a time."""
+) -> Iterator[np.ndarray]:
+    """Frames (N, D) of each of some recordings, many heard at a time."""
     with track(what, len(places), "recordings") as advance:
         for at in range(0, len(places), TOGETHER):
             some = places[at : at + TOGETHER]
-            yield some, encode([speech.part(int(place), 0, samples(speech.recordings[place].seconds)) for place in some])
+            yield from encode([speech.part(int(place), 0, samples(speech.recordings[place].seconds)) for place in some])
             advance(len(some))
 
 

@@ -13,7 +13,7 @@ from wavu.pretraining.network import new_network
 
 SETTINGS = {
     "mask": {"share": 0.65, "length": 5}, "distractors": 30, "similarity_temperature": 0.1, "diversity": 0.1,
-    "gumbel": {"start": 2.0, "end": 0.5, "reached": 0.7},
+    "gumbel": {"first": 2.0, "last": 0.5, "reached": 0.7},
 }  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_all_that_is_trained_gets_a_gradient() -> None:
 
 
 def test_the_temperature_falls_and_stays() -> None:
-    values = [temperature_at(share, start=2.0, end=0.5, reached=0.7) for share in (0.0, 0.35, 0.7, 1.0)]
+    values = [temperature_at(share, first=2.0, last=0.5, reached=0.7) for share in (0.0, 0.35, 0.7, 1.0)]
     assert values == pytest.approx([2.0, 1.0, 0.5, 0.5])
 
 

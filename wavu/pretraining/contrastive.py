@@ -32,7 +32,7 @@ class Contrastive(nn.Module):
         gumbel: dict,
     ) -> None:
         """mask: of ``masked_places``. distractors: K. similarity_temperature: what cosines are divided by. diversity: weight
-        of the loss that wants all codes used. gumbel: temperature of the choice of codes, from ``start`` to ``end``, where it
+        of the loss that wants all codes used. gumbel: temperature of the choice of codes, from ``first`` to ``last``, where it
         is after the share ``reached`` of the updates.
         """
         super().__init__()
@@ -105,6 +105,6 @@ def at(rows: Tensor, places: Tensor) -> Tensor:
     return rows.gather(1, places[..., None].expand(-1, -1, rows.shape[-1]))
 
 
-def temperature_at(progress: float, *, start: float, end: float, reached: float) -> float:
-    """Falls geometrically from ``start`` to ``end``, where it is after the share ``reached`` of the updates, and stays."""
-    return start * (end / start) ** min(1.0, progress / reached)
+def temperature_at(progress: float, *, first: float, last: float, reached: float) -> float:
+    """Falls geometrically from ``first`` to ``last``, where it is after the share ``reached`` of the updates, and stays."""
+    return first * (last / first) ** min(1.0, progress / reached)
