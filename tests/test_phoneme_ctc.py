@@ -12,7 +12,7 @@ from transformers import AutoModel
 
 from tests.student.test_model import PHONES, encoder
 from tests.student.test_train import tones
-from wavu import phoneme_ctc, training
+from wavu import phoneme_ctc, prepare_audio, training
 from wavu.audio.files import Recording
 from wavu.errors import WavuError
 from wavu.phoneme_ctc import Balanced, Taught, held_out
@@ -94,6 +94,20 @@ def test_zero_shot_does_not_take_it_for_a_language_it_was_taught(corpus: list[st
     code, told = run(*one, f"start={first}", *QUICK, f"out_dir={second}")
     assert code == 0, told
     assert sorted(languages_taught(str(second))) == ["de", "xx"]  # what it started from counts too
+
+
+def test_prepare_audio_says_whose_labels_have_touched_an_encoder(
+    corpus: list[str], tmp_path: Path, run, monkeypatch, capsys
+) -> None:
+    run(*corpus, f"out_dir={tmp_path / 'taught'}")
+    arguments = [f"audio_dir={tmp_path / 'de'}", "vad=none", "kmeans.clusters=4"]
+    for name in ("taught", "encoder"):
+        monkeypatch.setattr(
+            sys, "argv", ["prepare_audio", *arguments, f"encoder={tmp_path / name}", f"out_dir={tmp_path / 'audio' / name}"]
+        )
+        prepare_audio.main()
+        told = capsys.readouterr().err
+        assert ("labels of de, xx have touched this encoder" in told) == (name == "taught")
 
 
 def test_killed_it_goes_on_to_the_same_weights(corpus: list[str], tmp_path: Path, run, monkeypatch) -> None:

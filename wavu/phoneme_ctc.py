@@ -28,7 +28,17 @@ from wavu.fine_tune import CHECKPOINT, Pupil, inputs_of, teach
 from wavu.pretraining.crops import drawn
 from wavu.progress import say
 from wavu.selection import disagreement
-from wavu.store import Ragged, Stage, file_fingerprint, fingerprint, languages_taught, read_table, write_json, write_table
+from wavu.store import (
+    Ragged,
+    Stage,
+    file_fingerprint,
+    fingerprint,
+    folder_fingerprint,
+    languages_taught,
+    read_table,
+    write_json,
+    write_table,
+)
 from wavu.student.model import Student
 from wavu.student.train import Lesson, Utterances
 from wavu.text import lexicon
@@ -137,11 +147,10 @@ def _sources(config: dict) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]
 def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[str, Path]], start: str) -> dict[str, str]:
     """Of all that is read."""
     texts = [file_fingerprint(path) for each in files.values() for path in each.values()]
-    encoder = sorted(path for path in Path(start).iterdir() if path.is_file()) if Path(start).is_dir() else []
     return {
         "recordings": fingerprint([recordings_fingerprint(rows) for rows in recordings.values()]),
         "labels": fingerprint(texts),
-        "start": fingerprint([file_fingerprint(path) for path in encoder]),
+        "start": folder_fingerprint(start),
     }
 
 

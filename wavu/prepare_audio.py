@@ -27,7 +27,7 @@ from wavu.audio.vad import speech_spans
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.store import Ragged, Stage, folder_fingerprint, read_json, write_json, write_table
+from wavu.store import Ragged, Stage, folder_fingerprint, languages_taught, read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
@@ -44,6 +44,9 @@ def main_work(config: dict) -> None:
         say(f"{stage.out_dir} is complete")
         return
     kmeans.check_installed()
+    model = config["encoder"].get("model")
+    if seen := languages_taught(model) if model else None:
+        say(f"note: labels of {', '.join(seen)} have touched this encoder; for these languages, what follows is not unsupervised")
     if precomputed:
         dim, encode = precomputed.flat.shape[1], partial(slice_frames, recordings=recordings, frames=precomputed)
     else:
