@@ -14,13 +14,14 @@ from tests.student.test_model import PHONES, encoder
 from tests.student.test_train import tones
 from wavu import phoneme_ctc, prepare_audio, training
 from wavu.audio.files import Recording
+from wavu.audio.read import read_audio
 from wavu.errors import WavuError
 from wavu.phoneme_ctc import Balanced, Taught, held_out
 from wavu.selection import disagreement
 from wavu.store import Ragged, languages_taught, read_json, read_table, write_json, write_table
 from wavu.student.model import WEIGHTS, Student
 from wavu.student.train import Utterances
-from wavu.zero_shot import refuse_known
+from wavu.zero_shot import opened_model, refuse_known
 
 QUICK = [
     "fine_tuning=tiny", "fine_tuning.training.updates=6", "fine_tuning.training.batch_seconds=8",
@@ -79,6 +80,24 @@ def test_what_is_left_hears_phones_and_says_what_it_was_taught(corpus: list[str]
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved and not [name for name in moved if name.startswith("feature_extractor")]
     assert "is complete" in run(*corpus, f"out_dir={out}")[1]
+
+
+def test_a_small_network_learns_without_an_encoder(corpus: list[str], tmp_path: Path, run) -> None:
+    small = {"width": 32, "layers": 1, "heads": 2, "kernel": 5}
+    settings = [f"fine_tuning.network.{name}={value}" for name, value in small.items()]
+    settings += [
+        "start=null",
+        "fine_tuning=small",
+        "fine_tuning.training.updates=150",
+        "fine_tuning.training.rate=3e-3",
+        "fine_tuning.validation.every=50",
+    ]
+    code, told = run(*corpus[:3], *QUICK[2:3], *QUICK[4:], *settings, f"out_dir={tmp_path / 'out'}")
+    assert code == 0, told
+    assert read_json(tmp_path / "out" / "about.json")["PER"] < 0.4  # by chance about 0.8
+    student = opened_model(str(tmp_path / "out"))
+    (scores,) = student.score([read_audio(tmp_path / "de" / "0.wav")], batch_seconds=10.0)
+    assert student.phones == Student.read(tmp_path / "out").phones and len(scores)
 
 
 def test_zero_shot_does_not_take_it_for_a_language_it_was_taught(corpus: list[str], tmp_path: Path, run) -> None:
@@ -209,13 +228,14 @@ def test_the_rate_that_is_kept_counts_each_language_alike() -> None:
     ("arguments", "reason"),
     [
         (["audio=nowhere", "labels=nowhere"], "names no language"),
+        (["audio={de: here}", "labels={de: there.tsv}", "start=null"], "go together"),
         (["audio={de: here}", "labels={es: there.tsv}"], "each language needs both"),
         (["audio={klingon: here}", "labels={klingon: there.tsv}"], "espeak does not speak"),
         (["audio={de: here}", "labels={de: there.tsv}", "lexicon={es: l.tsv}"], "of which there is no audio"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_line(arguments: list[str], reason: str, tmp_path: Path, run) -> None:
-    code, told = run(*arguments, "start=x", f"out_dir={tmp_path / 'out'}")
+    code, told = run("start=x", *arguments, f"out_dir={tmp_path / 'out'}")
     assert code == 1 and reason in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
 
 

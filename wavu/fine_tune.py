@@ -83,7 +83,7 @@ def fine_tune(
     phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
     about: where the lessons come from, for the card of an export. settings: a ``configs/student/*.yaml``.
     """
-    student = _new_student(phones, encoder, settings, seed)
+    student = new_student(phones, encoder, settings, seed)
     learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
     seconds = np.array([recording.seconds for recording in lessons.recordings])
     pupil = Pupil(student, inputs_of(student, lessons.recordings), seconds)
@@ -127,7 +127,7 @@ def teach(student: Student, feed: Feed, judge: Callable[[], Numbers], folder: Pa
     return rows
 
 
-def _new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
+def new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
     """Its new weights are drawn from the seed."""
     torch.manual_seed(seed)
     if encoder is None:

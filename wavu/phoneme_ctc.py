@@ -2,11 +2,11 @@
 
     python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start=facebook/wav2vec2-large-xlsr-53 out_dir=runs/phones
     python -m wavu.phoneme_ctc 'audio={ky: kyrgyz, tr: turkish}' 'labels={ky: ky.tsv, tr: tr.tsv}' start=runs/encoder out_dir=runs/phones
-    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start=runs/tiny out_dir=runs/phones fine_tuning=tiny
+    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start=null out_dir=runs/phones fine_tuning=small
 
 The one part of wavu that learns from labels, so that what is learned without any can be compared with it: their words become
 phones, by espeak-ng or a lexicon, and an encoder is fine-tuned with CTC to say them (Xu, Baevski and Auli 2021); its convolutions
-stay. Its outputs are the phones of all languages together. about.json names the languages: zero_shot refuses to take the model for
+stay. start=null takes the small conformer of self_train instead, which learns from nothing else: minutes on two cores. Its outputs are the phones of all languages together. about.json names the languages: zero_shot refuses to take the model for
 one of them. It stops by the PER of utterances held out, of other speakers where a manifest names these. Killed, the same command
 goes on from the last validation. left_out.tsv tells which recordings are of no use, and why.
 """
@@ -18,13 +18,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from wavu.audio.files import Recording, in_pieces, recordings_fingerprint, recordings_in, sources_of
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.feed import shuffled
-from wavu.fine_tune import CHECKPOINT, Pupil, inputs_of, teach
+from wavu.fine_tune import CHECKPOINT, Pupil, inputs_of, new_student, teach
 from wavu.pretraining.crops import drawn
 from wavu.progress import say
 from wavu.selection import disagreement
@@ -109,10 +108,8 @@ def main_work(config: dict) -> None:
         say(f"{stage.out_dir} is complete")
         return
     taught = gathered({name: read_corpus(name, rows, files[name], config) for name, rows in recordings.items()})
-    torch.manual_seed(config["seed"])
     inventory = taught.inventory()
-    regularisation = config["fine_tuning"]["regularisation"]
-    student = Student.pretrained(inventory, encoder=config["start"], regularisation=regularisation)
+    student = new_student(inventory, config["start"], config["fine_tuning"], config["seed"])
     say(_found(taught, inventory))
     with stage.run() as counts:
         write_table(stage.out_dir / "left_out.tsv", taught.left_out, ("language", "id", "reason"))
@@ -128,6 +125,10 @@ def _sources(config: dict) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]
     Raises:
         WavuError: a language lacks one of them, or a way to say it.
     """
+    if (config["start"] is None) != ("network" in config["fine_tuning"]):
+        raise WavuError(
+            "start=null and fine_tuning=small go together: a network from random weights; other choices fine-tune an encoder"
+        )
     if not isinstance(config["audio"], dict):
         raise WavuError(f"audio={config['audio']} names no language; give '{{LANGUAGE: FOLDER}}', with espeak's name for it")
     sources, labels = sources_of(config["audio"]), sources_of(config["labels"])
@@ -144,7 +145,7 @@ def _sources(config: dict) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]
     return sources, files
 
 
-def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[str, Path]], start: str) -> dict[str, str]:
+def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[str, Path]], start: str | None) -> dict[str, str]:
     """Of all that is read."""
     texts = [file_fingerprint(path) for each in files.values() for path in each.values()]
     return {
@@ -274,7 +275,7 @@ def learn(student: Student, taught: Taught, config: dict, folder: Path) -> dict:
         name: {"hours": round(hour, 3), "PER": round(kept[f"PER {name}"], 4)}
         for name, hour in zip(taught.names, hours.tolist(), strict=True)
     }
-    before = {name: {"by": config["start"]} for name in languages_taught(config["start"]) or []}
+    before = {name: {"by": config["start"]} for name in (config["start"] and languages_taught(config["start"])) or []}
     counts = {
         "learned": len(learned), "held_out": len(judged), "left_out": len(taught.left_out), "hours": round(float(hours.sum()), 3),
         "phones": len(student.phones), "updates": rows[-1]["update"], "kept": kept["update"], "PER": round(kept["score"], 4),

@@ -119,3 +119,12 @@ def test_a_folder_that_is_no_student_is_named(tmp_path: Path) -> None:
     with pytest.raises(WavuError, match="cannot load the encoder"):
         Student.pretrained(PHONES, encoder=str(tmp_path / "nothing"), regularisation={})
     assert not [path for path in (tmp_path / "student").iterdir() if path.is_dir()]
+
+
+def test_what_was_heard_last_may_be_learned_from_next() -> None:
+    student, (wave,) = small(), waveforms(1)
+    student.score([wave], batch_seconds=10.0)
+    student.model.train()
+    scores, _ = student.forward([student.inputs(wave)])
+    scores.sum().backward()
+    assert student.model.lm_head.weight.grad is not None

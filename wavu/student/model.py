@@ -176,7 +176,7 @@ class Student:
                 scores[index] = row
         return scores
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: transformers keeps rotary embeddings of one length for the next batch, which may train
     def _score(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log probabilities (N, P) float32 of each of the inputs, as one batch."""
         self.model.eval()
