@@ -91,6 +91,26 @@ def test_codes_lie_beside_ids_and_times(model: Path, world: Path, tmp_path: Path
     assert code == 0 and "complete" in told and (out_dir / "stage.json").read_bytes() == before
 
 
+def test_a_run_that_was_stopped_goes_on(model: Path, world: Path, tmp_path: Path, run, monkeypatch) -> None:
+    settings = (f"model={model}", f"audio={world / 'far'}", "max_seconds=2", "shard_minutes=0.05")
+    heard, encode = [], Quantiser.encode
+
+    def stopped(self: Quantiser, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        heard.append(len(waveforms))
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+        return encode(self, waveforms)
+
+    monkeypatch.setattr(Quantiser, "encode", stopped)
+    code, told = run(*settings, f"out_dir={tmp_path / 'stopped'}")
+    assert code == 130 and not (tmp_path / "stopped" / "stage.json").exists()
+    assert run(*settings, f"out_dir={tmp_path / 'stopped'}")[0] == 0 and len(heard) == 3 + 2  # of four shards, two were there
+    assert run(*settings, f"out_dir={tmp_path / 'whole'}")[0] == 0
+    for path in (tmp_path / "whole").rglob("*"):
+        if path.is_file() and path.name != "stage.json":
+            assert (tmp_path / "stopped" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
+
+
 def test_languages_that_sound_alike_are_neighbours_and_a_new_one_can_join(model: Path, world: Path, tmp_path: Path, run) -> None:
     out_dir = tmp_path / "codes"
     two, three = (",".join(f"{name}:{world / name}" for name in names) for names in (("north", "far"), ("north", "far", "south")))

@@ -34,32 +34,32 @@ POINTS = ("language", "speaker", "folder")
 
 def main_work(config: dict) -> None:
     """The codes of each language that is not there yet, then how often each of them is used."""
-    out_dir = Path(config["out_dir"])
     sources = sources_of(config["audio"])
     if strange := [name for name in sources if "/" in name or name.startswith(".")]:
         raise WavuError(f"'{strange[0]}' cannot name a language, whose codes get a folder of that name; choose another name")
     recordings = {name: recordings_in(source) for name, source in sources.items()}
     points = _points(config["points"], recordings)
-    folders = {name: out_dir / name for name in sources}
-    model = folder_fingerprint(config["model"])
-    settings = {key: value for key, value in config.items() if key != "points"}  # which is of the picture alone
-    stages = {}
-    for name, source in sources.items():
-        inputs = {"recordings": recordings_fingerprint(recordings[name]), "model": model}
-        own = {"audio": str(source), "out_dir": str(folders[name])}
-        stages[name] = Stage(settings | own, command="codebook", inputs=inputs)
+    stages = {name: _stage(config, name, str(source), recordings[name]) for name, source in sources.items()}
     todo = [name for name, stage in stages.items() if not stage.done()]
-    if len(todo) < len(stages):
-        say(f"{' and '.join(str(folders[name]) for name in stages if name not in todo)}: complete")
+    if complete := [str(stage.out_dir) for name, stage in stages.items() if name not in todo]:
+        say(f"{' and '.join(complete)}: complete")
     quantiser = _quantiser(config["model"], config["batch_seconds"]) if todo else None
     for name in todo:
         with stages[name].run() as counts:
-            counts |= _encode(recordings[name], quantiser, config, folders[name])
-        say(_in_words(counts, folders[name]))
-    usage = _usage(folders, points)
+            counts |= _encode(recordings[name], quantiser, config, stages[name].out_dir)
+        say(_in_words(counts, stages[name].out_dir))
+    usage, out_dir = _usage(stages, points), Path(config["out_dir"])
     _write_usage(usage, out_dir)
     if len(usage) > 1:
         _draw(usage, points, out_dir)
+
+
+def _stage(config: dict, name: str, source: str, recordings: list[Recording]) -> Stage:
+    """That of one language, which another one beside it leaves as it is; points= is of the picture alone."""
+    own = {"audio": source, "out_dir": str(Path(config["out_dir"]) / name)}
+    settings = {key: value for key, value in config.items() if key != "points"}
+    inputs = {"recordings": recordings_fingerprint(recordings), "model": folder_fingerprint(config["model"])}
+    return Stage(settings | own, command="codebook", inputs=inputs)
 
 
 def _quantiser(name: str, batch_seconds: float) -> Quantiser:
@@ -94,7 +94,7 @@ def _points(wanted: str | None, recordings: dict[str, list[Recording]]) -> str:
 def _part(point: str, language: str, name: str, speaker: str) -> str:
     """The point that a recording belongs to; a language that is alone has no name."""
     folder = name.split("/")[0] if "/" in name else "."
-    part = {"language": "", "speaker": speaker or "unknown", "folder": folder}[point]
+    part = {"language": "", "speaker": speaker or ("" if language else "unknown"), "folder": folder}[point]
     return "/".join(filter(None, (language, part)))
 
 
@@ -146,11 +146,11 @@ def _in_words(counts: dict, out_dir: Path) -> str:
     )
 
 
-def _usage(folders: dict[str, Path], points: str) -> dict[str, np.ndarray]:
+def _usage(stages: dict[str, Stage], points: str) -> dict[str, np.ndarray]:
     """How many frames of each language, speaker or folder take each code (G, K)."""
     usage: dict[str, np.ndarray] = {}
-    for language, folder in folders.items():
-        codes = Codes.read(folder)
+    for language, stage in stages.items():
+        codes = Codes.read(stage.out_dir)
         for name, speaker, row in zip(codes.ids, codes.speakers, codes.codes, strict=True):
             part = _part(points, language, name, speaker)
             usage[part] = usage.get(part, 0) + used(row, size=codes.size)

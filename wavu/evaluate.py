@@ -211,7 +211,7 @@ def cluster_phones(audio_dir: Path, alignments: Path) -> CoOccurrence:
 
 
 def code_phones(codes_dir: Path, alignments: Path) -> tuple[CoOccurrence, list[str]]:
-    """The same for what wavu.codebook left: codes of several codebooks that occur together are one; how it is called, such as 7-301."""
+    """The same for the frames that codebook kept, and the names of its codes: those of several codebooks make one, such as 7-301."""
     codes = Codes.read(codes_dir)
     combinations, joint = together(codes.codes.flat)
     found = _met(codes_dir, Ragged(joint, codes.codes.offsets), read_times(alignments), clusters=len(combinations))
@@ -219,6 +219,7 @@ def code_phones(codes_dir: Path, alignments: Path) -> tuple[CoOccurrence, list[s
 
 
 def _met(folder: Path, units: Ragged, spans: dict[str, Spans], *, clusters: int) -> CoOccurrence:
+    """Phones and units, of which there are ``clusters``, of all utterances that are aligned."""
     phones = sorted({phone for row in spans.values() for _, _, phone in row} | {SILENCE})
     return co_occurrence(_utterances(folder, units, spans), phones=phones, clusters=clusters)
 
