@@ -1,7 +1,7 @@
 """Recordings in, the discrete codes of a pre-trained model out: how often each is used, and which languages use the same ones.
 
     python -m wavu.codebook model=runs/pretrained audio=recordings out_dir=runs/codes
-    python -m wavu.codebook model=facebook/wav2vec2-large-xlsr-53 'audio={es:spanish,de:german}' out_dir=runs/codes
+    python -m wavu.codebook model=facebook/wav2vec2-large-xlsr-53 'audio={es: spanish, de: german}' out_dir=runs/codes
 
 A model that was pre-trained as wav2vec 2.0 takes for each frame of 20 ms one code from each of its codebooks. usage.tsv counts them;
 two or more languages (or speakers of a table, or folders below audio=) are drawn as points, those near each other that use the codes
