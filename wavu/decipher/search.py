@@ -76,6 +76,12 @@ class Matcher:
         emission, surprise = matching.match(self.heard, spoken, self.frequency, generator=self.starts, **self.fitted)
         return emission[0], surprise.tolist()
 
+    def surprise_by_frequency(self) -> float:
+        """Surprise, nats, of a text that knows nothing of the speech but how frequent each unit is."""
+        ends = torch.ones(1, 2, self.counted["positions"], 1)
+        said = matching.Skipgrams(torch.ones(len(self.counted["lags"]), 1, 1), ends)
+        return matching.surprise(self.frequency[None, None], ends, self.heard, said).item()
+
 
 def decipher(
     units: Ragged,

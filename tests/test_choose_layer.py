@@ -1,0 +1,174 @@
+"""The command on a planted encoder whose layers know the toy language more or less: what it leaves, says and refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hydra import compose, initialize_config_dir
+from matplotlib.image import imread
+from omegaconf import OmegaConf
+
+from tests.audio.test_encoder import WAVEFORMS, save
+from tests.gan.toy import PHONES, toy_speech, write_text_folder
+from wavu import choose_layer
+from wavu.audio.encoder import HuggingFace, Mfcc
+from wavu.audio.shards import Encoded
+from wavu.command import CONFIGS
+from wavu.errors import WavuError
+from wavu.store import Ragged, read_json, read_table
+
+UTTERANCES, FRAMES, DIM = 150, 4, 8  # frames per segment of the toy
+NOISE = {1: 1.5, 2: 0.4, 3: 6.0}  # of each layer: the second knows the phones best, the third knows nothing
+
+
+def write_speech(folder: Path) -> None:
+    """Recordings of which every frame of 20 ms has the loudness of its phone."""
+    folder.mkdir()
+    for name, phones in enumerate(toy_speech(UTTERANCES, 0)[1]):
+        loudness = np.repeat((phones + 1) / 10, FRAMES * 320)
+        sign = 1 - 2 * (np.arange(len(loudness)) % 2)
+        soundfile.write(folder / f"{name:03d}.wav", loudness * sign, 16_000, subtype="FLOAT")
+
+
+class Planted:
+    """An encoder of three layers that hears the loudness."""
+
+    layers, dim = list(NOISE), DIM * len(NOISE)
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.means = np.random.default_rng(0).normal(size=(len(PHONES), DIM))
+
+    def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        self.calls += 1
+        return [self.frames(waveform) for waveform in waveforms]
+
+    def frames(self, waveform: np.ndarray) -> np.ndarray:
+        rng, n = np.random.default_rng(len(waveform)), (len(waveform) - 80) // 320
+        phones = np.rint(np.abs(waveform[: n * 320]).reshape(n, 320).mean(1) * 10).astype(int) - 1
+        layers = [self.means[phones] + noise * rng.normal(size=(n, DIM)) for noise in NOISE.values()]
+        return np.concatenate(layers, axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_speech(folder / "audio")
+    write_text_folder(folder / "text")
+    return folder
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Planted:
+    planted = Planted()
+    monkeypatch.setattr(choose_layer, "load_encoder", lambda **settings: planted)
+    return planted
+
+
+def settings(corpus: Path, out_dir: Path, *changes: str) -> dict:
+    given = [
+        f"audio_dir={corpus / 'audio'}", f"text={corpus / 'text'}", f"out_dir={out_dir}", "encoder.model=planted", "vad=none",
+        "shard_minutes=2", "max_clipped=1.0", "kmeans.clusters=18", "decipher.matching.restarts=2", "decipher.matching.steps=80",
+        "decipher.matching.longest_silence=5", "decipher.search.frames_per_phone=[5.0]", "decipher.search.rounds=1",
+        "decipher.silence_probability=[0.25]",
+    ]  # fmt: skip
+    names = [change.split("=")[0] for change in changes]
+    given = [setting for setting in given if setting.split("=")[0] not in names]
+    with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+        return OmegaConf.to_container(compose(config_name="choose_layer", overrides=[*given, *changes]), resolve=True)
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(choose_layer, "say", said.append)
+    return said
+
+
+def test_the_layer_that_knows_most_is_recommended(corpus: Path, tmp_path: Path, encoder: Planted, say: list[str]) -> None:
+    out_dir = tmp_path / "layers"
+    choose_layer.main_work(settings(corpus, out_dir))
+    rows = {row["layer"]: float(row["score"]) for row in read_table(out_dir / "scores.tsv", choose_layer.COLUMNS)}
+    assert list(rows) == ["mfcc", "1", "2", "3"] and rows["2"] > rows["1"] > rows["3"]
+    counts = read_json(out_dir / "stage.json")["counts"]
+    assert counts["layers"] == 3 and counts["utterances"] == UTTERANCES and counts["skipped"] == 0
+    best = max(rows, key=rows.__getitem__)
+    assert counts["chosen"] == best
+    assert say[-1].endswith("encoder=mfcc" if best == "mfcc" else f"encoder=planted encoder.layer={best}")
+    assert imread(out_dir / "layers.png").shape[2] >= 3
+    assert sorted(path.name for path in out_dir.iterdir()) == ["layers.png", "scores.tsv", "stage.json"]
+    choose_layer.main_work(settings(corpus, out_dir))
+    assert say[-1] == f"{out_dir} is complete"
+
+
+def test_a_kill_costs_one_layer(corpus: Path, tmp_path: Path, encoder: Planted, say: list[str], monkeypatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def killed(frames: Ragged, *rest: object) -> dict:
+        seen.append(frames)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return {name: float(len(seen)) for name in choose_layer.COLUMNS if name != "layer"}
+
+    monkeypatch.setattr(choose_layer, "_scores", killed)
+    config = settings(corpus, tmp_path / "layers", "minutes=1.5", "keep_frames=true", "shard_minutes=0.5")
+    with pytest.raises(KeyboardInterrupt):
+        choose_layer.main_work(config)
+    calls = encoder.calls
+    assert calls > 2 and len(seen) == 3
+    choose_layer.main_work(config)
+    assert (
+        encoder.calls == calls and len(seen) == 5 and np.array_equal(seen[2].flat, seen[3].flat)
+    )  # the third layer again, then the last
+    shards = [Encoded.read(folder) for folder in sorted((tmp_path / "layers" / "encoded").iterdir())]
+    assert 80 < sum(row["end"] - row["start"] for shard in shards for row in shard.kept) < 95
+
+
+def test_what_lies_side_by_side_is_what_encoders_give_alone(tmp_path: Path) -> None:
+    save(tmp_path, "wav2vec2 large")
+    settings = {"model": str(tmp_path), "batch_seconds": 60, "precision": "float32"}
+    both = choose_layer.SideBySide(HuggingFace(layer=[1, 3], **settings))
+    assert both.names == ["mfcc", "1", "3"] and both.dim == 78 + 32
+    waveforms = WAVEFORMS[:4]
+    alone = {
+        "mfcc": Mfcc().encode(waveforms),
+        **{str(layer): HuggingFace(layer=layer, **settings).encode(waveforms) for layer in (1, 3)},
+    }
+    for index, frames in enumerate(both.encode(waveforms)):
+        for name, rows in alone.items():
+            assert abs(len(rows[index]) - len(frames)) <= 1
+            assert np.abs(choose_layer.part(frames, both.names, name) - rows[index][: len(frames)]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("encoder=mfcc",), "encoder=mfcc has no layers to choose from"),
+        (("audio_dir=null",), "give either audio_dir=FOLDER or manifest=FILE.tsv"),
+        (("manifest=list.tsv",), "give either audio_dir=FOLDER or manifest=FILE.tsv"),
+        (("audio_dir=nowhere",), "nowhere is not a folder"),
+        (("minutes=0",), "minutes=0 leaves no speech"),
+        (("text=nowhere",), "nowhere does not exist; run python -m wavu.prepare_text"),
+        (("min_seconds=99",), "none of the recordings is of use"),
+        (("kmeans.clusters=99999",), "frames of speech cannot make 99999 clusters"),
+    ],
+)
+def test_mistakes_are_told_and_leave_nothing(
+    changes: tuple[str, ...], told: str, corpus: Path, tmp_path: Path, encoder: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [change for change in changes if change != "encoder=mfcc"]
+    config = settings(corpus, tmp_path / "layers", *(given if "minutes=0" in given else ["minutes=0.2", *given]))
+    if not given:
+        config["encoder"] = {"kind": "mfcc"}
+    with pytest.raises(WavuError, match=told):
+        choose_layer.main_work(config)
+    assert not (tmp_path / "layers").exists()
+
+
+def test_a_model_that_cannot_be_had_is_told_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
+    config = settings(corpus, tmp_path / "layers")
+    with pytest.raises(WavuError, match="cannot load the encoder planted"):
+        choose_layer.main_work(config)
+    assert not (tmp_path / "layers").exists()
