@@ -14,11 +14,11 @@ NUMBERS = (
     ("known", "known", "{:.3f}"),
     ("order", "order", "{:.2f}"),
     ("matched", "matched", "{:.3f}"),
-    ("lm_perplexity", "phone ppl", "{:.1f}"),
+    ("lm_perplexity", "ppl", "{:.1f}"),
     ("phones_per_second", "phones/s", "{:.1f}"),
     ("runs_per_second", "runs/s", "{:.1f}"),
     ("perplexity", "units", "{:.0f}"),
-    ("surprise", "surprise", "{:.2f}"),
+    ("surprise", "surpr.", "{:.2f}"),
     ("log_likelihood", "ln p", "{:.2f}"),
 )
 SIZE = (9.0, 6.0)  # inches
