@@ -19,7 +19,7 @@ rival() { # language and folder of what teaches, of what is heard, unsupervised 
     local teacher=$1 taught=$data/$2 language=$3 heard=$data/$4 ours=$5 run=$out/$1-to-$3
     shift 5
     python -m wavu.phoneme_ctc "audio={$teacher: '$taught/audio'}" "labels={$teacher: '$taught/references.tsv'}" \
-        start="$encoder" out_dir="$out/$teacher" "$@"
+        start_from="$encoder" out_dir="$out/$teacher" "$@"
     python -m wavu.zero_shot "$heard/audio" model="$out/$teacher" text="$out/text-$language" out="$run/hypotheses.tsv"
     python -m wavu.evaluate hypotheses="$run/hypotheses.tsv" references="$heard/references.tsv" text="$out/text-$language" \
         out="$run/scores.json" ${ours:+baseline="$ours"}

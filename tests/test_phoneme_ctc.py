@@ -19,9 +19,10 @@ from wavu.errors import WavuError
 from wavu.phoneme_ctc import Balanced, Taught, held_out
 from wavu.selection import disagreement
 from wavu.store import Ragged, languages_taught, read_json, read_table, write_json, write_table
+from wavu.student import borrowed
 from wavu.student.model import WEIGHTS, Student
 from wavu.student.train import Utterances
-from wavu.zero_shot import opened_model, refuse_known
+from wavu.zero_shot import refuse_known
 
 QUICK = [
     "fine_tuning=tiny", "fine_tuning.training.updates=6", "fine_tuning.training.batch_seconds=8",
@@ -60,7 +61,13 @@ def corpus(tmp_path: Path) -> list[str]:
         name: f"{{de: {tmp_path / 'de' / name}, xx: {tmp_path / 'xx' / name}}}" for name in (".", "labels.tsv", "lexicon.tsv")
     }
     start = encoder(tmp_path / "encoder")
-    return [f"audio={where['.']}", f"labels={where['labels.tsv']}", f"lexicon={where['lexicon.tsv']}", f"start={start}", *QUICK]
+    return [
+        f"audio={where['.']}",
+        f"labels={where['labels.tsv']}",
+        f"lexicon={where['lexicon.tsv']}",
+        f"start_from={start}",
+        *QUICK,
+    ]
 
 
 def test_what_is_left_hears_phones_and_says_what_it_was_taught(corpus: list[str], tmp_path: Path, run) -> None:
@@ -69,7 +76,7 @@ def test_what_is_left_hears_phones_and_says_what_it_was_taught(corpus: list[str]
     assert code == 0, told
     assert "40 utterances (de " in told and "5 phones" in told and "PER " in told
     about, counts = read_json(out / "about.json"), read_json(out / "stage.json")["counts"]
-    assert list(about["languages"]) == ["de", "xx"] and about["start"] == str(tmp_path / "encoder")
+    assert list(about["languages"]) == ["de", "xx"] and about["start_from"] == str(tmp_path / "encoder")
     assert counts["learned"] == 36 and counts["held_out"] == 4 and counts["updates"] == 6 and counts["left_out"] == 0
     assert about["PER"] == pytest.approx(np.mean([each["PER"] for each in about["languages"].values()]), abs=1e-4)
     student = Student.read(out)
@@ -86,7 +93,7 @@ def test_a_small_network_learns_without_an_encoder(corpus: list[str], tmp_path: 
     small = {"width": 32, "layers": 1, "heads": 2, "kernel": 5}
     settings = [f"fine_tuning.network.{name}={value}" for name, value in small.items()]
     settings += [
-        "start=null",
+        "start_from=null",
         "fine_tuning=small",
         "fine_tuning.training.updates=150",
         "fine_tuning.training.rate=3e-3",
@@ -95,7 +102,7 @@ def test_a_small_network_learns_without_an_encoder(corpus: list[str], tmp_path: 
     code, told = run(*corpus[:3], *QUICK[2:3], *QUICK[4:], *settings, f"out_dir={tmp_path / 'out'}")
     assert code == 0, told
     assert read_json(tmp_path / "out" / "about.json")["PER"] < 0.4  # by chance about 0.8
-    student = opened_model(str(tmp_path / "out"))
+    student = borrowed.read(str(tmp_path / "out"), offline=True)
     (scores,) = student.score([read_audio(tmp_path / "de" / "0.wav")], batch_seconds=10.0)
     assert student.phones == Student.read(tmp_path / "out").phones and len(scores)
 
@@ -110,7 +117,7 @@ def test_zero_shot_does_not_take_it_for_a_language_it_was_taught(corpus: list[st
         argument.split("=")[0] + f"={{xx: {tmp_path / 'xx' / name}}}"
         for argument, name in zip(corpus, (".", "labels.tsv", "lexicon.tsv"), strict=False)
     ]
-    code, told = run(*one, f"start={first}", *QUICK, f"out_dir={second}")
+    code, told = run(*one, f"start_from={first}", *QUICK, f"out_dir={second}")
     assert code == 0, told
     assert sorted(languages_taught(str(second))) == ["de", "xx"]  # what it started from counts too
 
@@ -228,20 +235,21 @@ def test_the_rate_that_is_kept_counts_each_language_alike() -> None:
     ("arguments", "reason"),
     [
         (["audio=nowhere", "labels=nowhere"], "names no language"),
-        (["audio={de: here}", "labels={de: there.tsv}", "start=null"], "go together"),
+        (["audio={de: here}", "labels={de: there.tsv}", "start_from=null"], "go together"),
         (["audio={de: here}", "labels={es: there.tsv}"], "each language needs both"),
         (["audio={klingon: here}", "labels={klingon: there.tsv}"], "espeak does not speak"),
         (["audio={de: here}", "labels={de: there.tsv}", "lexicon={es: l.tsv}"], "of which there is no audio"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_line(arguments: list[str], reason: str, tmp_path: Path, run) -> None:
-    code, told = run("start=x", *arguments, f"out_dir={tmp_path / 'out'}")
+    code, told = run("start_from=x", *arguments, f"out_dir={tmp_path / 'out'}")
     assert code == 1 and reason in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_an_encoder_that_is_not_there_leaves_nothing_behind(corpus: list[str], tmp_path: Path, run) -> None:
     code, told = run(
-        *[f"start={tmp_path / 'de'}" if each.startswith("start=") else each for each in corpus], f"out_dir={tmp_path / 'out'}"
+        *[f"start_from={tmp_path / 'de'}" if each.startswith("start_from=") else each for each in corpus],
+        f"out_dir={tmp_path / 'out'}",
     )
     assert code == 1 and "cannot load the encoder" in told and not (tmp_path / "out").exists()
 

@@ -179,9 +179,9 @@ def test_audio_that_is_not_kept_in_memory_gives_the_same(corpus: Path, tmp_path:
 
 def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callable) -> None:
     assert run(f"audio={corpus / 'one'}", f"out_dir={tmp_path / 'first'}", *SMALL)[0] == 0
-    assert run(f"audio={corpus / 'two'}", f"out_dir={tmp_path / 'on'}", f"start={tmp_path / 'first'}", *SMALL)[0] == 0
+    assert run(f"audio={corpus / 'two'}", f"out_dir={tmp_path / 'on'}", f"start_from={tmp_path / 'first'}", *SMALL)[0] == 0
     first, on = (read_json(tmp_path / name / "pretraining.json") for name in ("first", "on"))
-    assert on["start"] == str(tmp_path / "first") and first["before_training"] != on["before_training"]
+    assert on["start_from"] == str(tmp_path / "first") and first["before_training"] != on["before_training"]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callab
         (["min_seconds=0.1"], "fewer than two spans"),
         (["pretrain.longest=13"], "do not fit into pretrain.batch=12"),
         (["alpha=2"], "must lie between 0"),
-        (["start=nowhere"], "cannot load start=nowhere"),
+        (["start_from=nowhere"], "cannot load start_from=nowhere"),
         (["pretrain=huge"], "huge"),
     ],
 )

@@ -15,7 +15,7 @@ from wavu.errors import WavuError
 from wavu.store import Ragged, read_json, read_table, write_json, write_table
 from wavu.student import borrowed
 from wavu.text.articulation import Match, match_all
-from wavu.zero_shot import MappedEngine, in_words, mapping_of, opened_model, refuse_known, target_of
+from wavu.zero_shot import MappedEngine, in_words, mapping_of, refuse_known, target_of
 
 TARGETS = ["t", "s", "a", "iː", "uː", "k", "aɪ"]
 
@@ -106,7 +106,7 @@ def test_recordings_become_hypotheses_in_phones_of_the_text(text: Path, tmp_path
     assert "no about.json" in told and "broken.wav is left out" in told and "mapped at a distance" in told
     rows = {row["id"]: row["phones"].split() for row in read_table(out, ["id", "phones"])}
     assert list(rows) == ["0", "1", "2", "3"] and set().union(*rows.values()) <= set(TARGETS) and any(rows.values())
-    student = opened_model(str(name))
+    student = borrowed.read(str(name), offline=True)
     engine = MappedEngine.of(student, mapping_of([token for token in TOKENS if borrowed.is_phone(token)], TARGETS, "en-us"))
     (alone,) = engine.hear([waves[2]])
     assert alone.phones == rows["2"]
@@ -136,13 +136,6 @@ def test_letters_are_no_phones(text: Path, tmp_path: Path, run) -> None:
         target_of(text)
     code, told = run(tmp_path, "model=nowhere", f"text={text}", f"out={tmp_path / 'x.tsv'}")
     assert code == 1 and told.startswith("error: text=") and told.count("\n") == 1 and not (tmp_path / "x.tsv").exists()
-
-
-def test_a_model_that_is_not_there_is_told_in_one_line(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(WavuError, match="cannot load the phoneme model") as caught:
-        opened_model(str(tmp_path))
-    assert "\n" not in str(caught.value)
 
 
 def test_how_much_was_mapped_at_a_distance_is_summed_up() -> None:

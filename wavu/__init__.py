@@ -12,6 +12,9 @@ __version__ = "0.1.0"
 # Threads of torch that wait for each other spin, by default so long that a busy machine makes small steps twenty times
 # slower. This many turns cost nothing on an idle one. Read when torch is first imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# transformers tells much that is meant for its own users, and draws bars of its own.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def load(folder: str | Path) -> "Recogniser":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.encoder import from_disk_or_hub
+from wavu import hub
 from wavu.audio.files import Recording, deal, in_pieces, recordings_fingerprint, recordings_in, sources_of
 from wavu.audio.shards import encode_audio, tracked, write_skipped
 from wavu.command import command
@@ -64,16 +64,7 @@ def _stage(config: dict, name: str, source: str, recordings: list[Recording]) ->
 
 def _quantiser(name: str, batch_seconds: float) -> Quantiser:
     """That of a model by its folder or its name on the hub."""
-    try:
-        model, extractor = from_disk_or_hub(name, partial(read, name))
-    except WavuError:
-        raise
-    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
-        cause = " ".join(str(error).split())[:200]
-        raise WavuError(
-            f"cannot load the model {name}: {cause}; give a folder with config.json, preprocessor_config.json and weights, or a "
-            "name on the Hugging Face hub that can be reached"
-        ) from error
+    model, extractor = hub.load(name, partial(read, name), what=f"the model {name}")
     return Quantiser(model, extractor, batch_seconds=batch_seconds)
 
 

@@ -1,12 +1,12 @@
 """Recordings of other languages, and what is said in them, in; a model that hears phones out: what zero_shot listens with.
 
-    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start=facebook/wav2vec2-large-xlsr-53 out_dir=runs/phones
-    python -m wavu.phoneme_ctc 'audio={ky: kyrgyz, tr: turkish}' 'labels={ky: ky.tsv, tr: tr.tsv}' start=runs/encoder out_dir=runs/phones
-    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start=null out_dir=runs/phones fine_tuning=small
+    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start_from=facebook/wav2vec2-large-xlsr-53 out_dir=runs/phones
+    python -m wavu.phoneme_ctc 'audio={ky: kyrgyz, tr: turkish}' 'labels={ky: ky.tsv, tr: tr.tsv}' start_from=runs/encoder out_dir=runs/phones
+    python -m wavu.phoneme_ctc 'audio={de: german}' 'labels={de: german.tsv}' start_from=null out_dir=runs/phones fine_tuning=small
 
 The one part of wavu that learns from labels, so that what is learned without any can be compared with it: their words become
 phones, by espeak-ng or a lexicon, and an encoder is fine-tuned with CTC to say them (Xu, Baevski and Auli 2021); its convolutions
-stay. start=null takes the small conformer of self_train instead, which learns from nothing else: minutes on two cores. Its outputs are the phones of all languages together. about.json names the languages: zero_shot refuses to take the model for
+stay. start_from=null takes the small conformer of self_train instead, which learns from nothing else: minutes on two cores. Its outputs are the phones of all languages together. about.json names the languages: zero_shot refuses to take the model for
 one of them. It stops by the PER of utterances held out, of other speakers where a manifest names these. Killed, the same command
 goes on from the last validation. left_out.tsv tells which recordings are of no use, and why.
 """
@@ -103,13 +103,13 @@ def main_work(config: dict) -> None:
     """Refuse what cannot work, find what can be learned from, then train."""
     sources, files = _sources(config)
     recordings = {language: recordings_in(source) for language, source in sources.items()}
-    stage = Stage(config, command="phoneme_ctc", inputs=_fingerprints(recordings, files, config["start"]))
+    stage = Stage(config, command="phoneme_ctc", inputs=_fingerprints(recordings, files, config["start_from"]))
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     taught = gathered({name: read_corpus(name, rows, files[name], config) for name, rows in recordings.items()})
     inventory = taught.inventory()
-    student = new_student(inventory, config["start"], config["fine_tuning"], config["seed"])
+    student = new_student(inventory, config["start_from"], config["fine_tuning"], config["seed"])
     say(_found(taught, inventory))
     with stage.run() as counts:
         write_table(stage.out_dir / "left_out.tsv", taught.left_out, ("language", "id", "reason"))
@@ -125,9 +125,9 @@ def _sources(config: dict) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]
     Raises:
         WavuError: a language lacks one of them, or a way to say it.
     """
-    if (config["start"] is None) != ("network" in config["fine_tuning"]):
+    if (config["start_from"] is None) != ("network" in config["fine_tuning"]):
         raise WavuError(
-            "start=null and fine_tuning=small go together: a network from random weights; other choices fine-tune an encoder"
+            "start_from=null and fine_tuning=small go together: a network from random weights; other choices fine-tune an encoder"
         )
     if not isinstance(config["audio"], dict):
         raise WavuError(f"audio={config['audio']} names no language; give '{{LANGUAGE: FOLDER}}', with espeak's name for it")
@@ -151,7 +151,7 @@ def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[
     return {
         "recordings": fingerprint([recordings_fingerprint(rows) for rows in recordings.values()]),
         "labels": fingerprint(texts),
-        "start": folder_fingerprint(start),
+        "start_from": folder_fingerprint(start),
     }
 
 
@@ -275,12 +275,14 @@ def learn(student: Student, taught: Taught, config: dict, folder: Path) -> dict:
         name: {"hours": round(hour, 3), "PER": round(kept[f"PER {name}"], 4)}
         for name, hour in zip(taught.names, hours.tolist(), strict=True)
     }
-    before = {name: {"by": config["start"]} for name in (config["start"] and languages_taught(config["start"])) or []}
+    before = {
+        name: {"by": config["start_from"]} for name in (config["start_from"] and languages_taught(config["start_from"])) or []
+    }
     counts = {
         "learned": len(learned), "held_out": len(judged), "left_out": len(taught.left_out), "hours": round(float(hours.sum()), 3),
         "phones": len(student.phones), "updates": rows[-1]["update"], "kept": kept["update"], "PER": round(kept["score"], 4),
     }  # fmt: skip
-    write_json(folder / "about.json", {"languages": before | own, "start": config["start"], **counts})
+    write_json(folder / "about.json", {"languages": before | own, "start_from": config["start_from"], **counts})
     student.write(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return counts

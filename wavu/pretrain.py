@@ -1,7 +1,7 @@
 """Recordings without a word of text in; a speech encoder out, which prepare_audio takes as encoder=.
 
     python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small
-    python -m wavu.pretrain 'audio={ky: kyrgyz, tt: tatar}' out_dir=runs/encoder start=facebook/wav2vec2-large-xlsr-53
+    python -m wavu.pretrain 'audio={ky: kyrgyz, tt: tatar}' out_dir=runs/encoder start_from=facebook/wav2vec2-large-xlsr-53
     python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small objective=hubert
 
 objective=wav2vec2 hides spans of speech and learns to tell their codes from others; objective=hubert learns to tell the acoustic
@@ -24,7 +24,8 @@ from accelerate import PartialState
 from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel
 
-from wavu.audio.encoder import from_disk_or_hub, load_encoder
+from wavu import hub
+from wavu.audio.encoder import load_encoder
 from wavu.audio.files import Recording, in_pieces, recordings_fingerprint, recordings_in, sources_of
 from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.audio.read import read_audio
@@ -208,16 +209,10 @@ def _turn(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pat
 
 
 def _model(config: dict, network: dict) -> PreTrainedModel:
-    kind, start = config["objective"]["kind"], config["start"]
+    kind, start = config["objective"]["kind"], config["start_from"]
     if not start:
         return new_network(kind, network)
-    try:
-        return from_disk_or_hub(start, partial(continued, kind, start))
-    except WavuError:
-        raise
-    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
-        cause = " ".join(str(error).split())[:200]
-        raise WavuError(f"cannot load start={start} to go on from: {cause}; check the name or the folder") from error
+    return hub.load(start, partial(continued, kind, start), what=f"start_from={start}")
 
 
 def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Path) -> Ragged:
@@ -317,7 +312,7 @@ def _no_curves() -> Iterator[None]:
 
 def _origin(config: dict, languages: list[str], counts: dict) -> dict:
     """Where an encoder comes from, for whoever finds its folder."""
-    about = {name: config[name] for name in ("start", "objective", "seed", "alpha")}
+    about = {name: config[name] for name in ("start_from", "objective", "seed", "alpha")}
     return {"languages": [name for name in languages if name], **about, "training": config["pretrain"]["training"], **counts}
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.encoder import from_disk_or_hub
+from wavu import hub
 from wavu.command import command
 from wavu.decode import ctc
 from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
@@ -95,7 +95,7 @@ def main_work(config: dict) -> None:
     refuse_known(config["model"], language)
     recordings = recordings_of(config["files"])
     check_out(out, FORMATS["tsv"], len(recordings))
-    student = opened_model(config["model"])
+    student = hub.load(config["model"], partial(borrowed.read, config["model"]), what=f"the phoneme model {config['model']}")
     mapping = mapping_of([token for token in student.phones if borrowed.is_phone(token)], targets, language)
     if lost := [source for source, match in mapping.items() if not match.phones]:
         say(f"warning: {len(lost)} phones of the model cannot be placed and are never heard: {' '.join(lost)}")
@@ -135,24 +135,6 @@ def refuse_known(model: str, language: str) -> None:
         raise WavuError(
             f"{model} has seen labels of {' and '.join(seen)}, and text= is {language}: that is no zero-shot; give a model of other languages"
         )
-
-
-def opened_model(name: str) -> Student:
-    """The model, from a folder or the hub.
-
-    Raises:
-        WavuError: it cannot be had, or has no phones for outputs.
-    """
-    try:
-        return from_disk_or_hub(name, partial(borrowed.read, name))
-    except WavuError:
-        raise
-    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
-        cause = " ".join(str(error).split())[:200]
-        raise WavuError(
-            f"cannot load the phoneme model {name}: {cause}; give a folder with config.json, preprocessor_config.json, vocab.json "
-            "and weights, or a name on the Hugging Face hub that can be reached"
-        ) from error
 
 
 def mapping_of(sources: list[str], targets: list[str], language: str) -> dict[str, Match]:

@@ -156,18 +156,6 @@ def test_an_encoder_that_cannot_be_used_is_told_in_one_line(what: str, tmp_path:
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch) -> None:
-    def unreachable(*_: object, **__: object) -> None:
-        asked.append(True)
-        raise ConnectionError("no network")
-
-    asked: list[bool] = []
-    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
-    with pytest.raises(WavuError, match="cannot load the encoder nobody/nothing: no such folder"):
-        HuggingFace(model="nobody/nothing", layer=1, **SETTINGS)
-    assert asked == [True]
-
-
 @pytest.mark.parametrize("layer", [5, 0, [1, 5], [], "last", 2.5])
 def test_a_layer_that_is_not_there_is_told(layer: object, tmp_path: Path) -> None:
     with pytest.raises(WavuError, match=re.escape(f"encoder.layer={layer}, but ") + ".* has layers 1 to 4"):

@@ -4,13 +4,13 @@ import os
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.errors import WavuError
 from wavu.feed import by_length
@@ -19,8 +19,6 @@ from wavu.units import HOP_SAMPLES, RATE_HZ, samples
 # Models whose padding can be masked out to the last digit. Elsewhere (a group norm over time in the first convolution,
 # stacked positional convolutions as in data2vec) zeros after the end change every frame, so only equal lengths share a batch.
 MASKABLE = ("wav2vec2", "hubert", "wavlm")
-HUB_SECONDS = 10.0
-Loaded = TypeVar("Loaded")
 
 
 class Encoder(Protocol):
@@ -143,27 +141,14 @@ def load_encoder(*, kind: str, **settings: object) -> Encoder:
 def _load(name: str) -> tuple[nn.Module, Callable]:
     """A model in evaluation mode and its feature extractor, which knows whether the waveform is to be normalised."""
     from transformers import AutoFeatureExtractor, AutoModel
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # of WavLM's attention, which means it so
-    folder = Path(name).is_dir()
 
-    def load(offline: bool) -> tuple[nn.Module, Callable]:
+    def read(offline: bool) -> tuple[nn.Module, Callable]:
         extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
         return AutoModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32).eval(), extractor
 
-    try:
-        model, extractor = from_disk_or_hub(name, load)
-    except Exception as error:  # the loaders raise all kinds, and the remedy is the same
-        cause = (
-            " ".join(str(error).split())[:200]
-            if folder
-            else "no such folder, and no such model on the Hugging Face hub, or no way to reach it"
-        )
-        remedy = "give a folder with config.json, preprocessor_config.json and weights"
-        raise WavuError(f"cannot load the encoder {name}: {cause}; {remedy}") from error
+    model, extractor = hub.load(name, read, what=f"the encoder {name}")
     config = model.config
     if not hasattr(getattr(model, "encoder", None), "layers") or not hasattr(config, "conv_stride"):
         raise WavuError(
@@ -172,20 +157,3 @@ def _load(name: str) -> tuple[nn.Module, Callable]:
     if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
         raise WavuError(f"the encoder {name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
     return model, extractor
-
-
-def from_disk_or_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """What ``load`` makes of a folder, of the hub's cache, or else of the hub; told whether to keep off the network.
-
-    Raises:
-        OSError: the folder is damaged; for a name, whatever the hub says.
-    """
-    from huggingface_hub import HfApi
-
-    try:
-        return load(True)
-    except OSError:
-        if Path(name).is_dir():
-            raise
-    HfApi().model_info(name, timeout=HUB_SECONDS)  # asked once: where there is no way to it, downloads retry for a minute
-    return load(False)

@@ -14,14 +14,10 @@ from transformers import (
     FeatureExtractionMixin,
     PreTrainedModel,
 )
-from transformers.utils import logging
 
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
 
 
 class Quantiser:

@@ -12,14 +12,10 @@ from transformers import (
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForPreTraining,
 )
-from transformers.utils import logging
 
 from wavu.errors import WavuError
 from wavu.store import atomic_files
 from wavu.units import HOP_SAMPLES, RATE_HZ
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
 
 WEIGHTS = "model.safetensors"
 # Layer norms in all convolutions and before each block, as in the LARGE model: training is steadier, and what is heard does not
@@ -43,15 +39,17 @@ def continued(objective: str, name: str, offline: bool) -> PreTrainedModel:
     kind, model_type = (Wav2Vec2ForPreTraining, "wav2vec2") if objective == "wav2vec2" else (HubertModel, "hubert")
     config = AutoConfig.from_pretrained(name, local_files_only=offline)
     if config.model_type != model_type:
-        raise WavuError(f"start={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models")
+        raise WavuError(
+            f"start_from={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models"
+        )
     model, loaded = kind.from_pretrained(name, local_files_only=offline, dtype=torch.float32, output_loading_info=True)
     if missing := sorted(loaded["missing_keys"]):
         raise WavuError(
-            f"start={name} lacks {missing[0]} and {len(missing) - 1} other weights: it was fine-tuned or cut; "
+            f"start_from={name} lacks {missing[0]} and {len(missing) - 1} other weights: it was fine-tuned or cut; "
             f"give one that was pre-trained with objective={objective}"
         )
     if torch.tensor(config.conv_stride).prod() != HOP_SAMPLES:
-        raise WavuError(f"start={name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
+        raise WavuError(f"start_from={name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")
     return model
 
 

@@ -27,8 +27,8 @@ from transformers import (
     Wav2Vec2BertForCTC,
     Wav2Vec2PhonemeCTCTokenizer,
 )
-from transformers.utils import logging
 
+from wavu import hub
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.store import atomic_files, write_json
@@ -41,9 +41,6 @@ WEIGHTS = "model.safetensors"
 MEL_BINS = 80
 MEL_SECONDS = HOP_SECONDS / 2
 SHORTEST_SECONDS = 0.1  # in less there is no phone, and convolutions find nothing to stand on
-
-logging.set_verbosity_error()
-logging.disable_progress_bar()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +80,15 @@ class Student:
         Raises:
             WavuError: it cannot be loaded, or is no encoder that transformers puts a CTC layer on.
         """
-        try:
-            config = AutoConfig.from_pretrained(encoder)
+
+        def read(offline: bool) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
+            config = AutoConfig.from_pretrained(encoder, local_files_only=offline)
             config.update(_ctc(phones, regularisation))
-            model = AutoModelForCTC.from_pretrained(encoder, config=config, dtype=torch.float32, ignore_mismatched_sizes=True)
-            extractor = AutoFeatureExtractor.from_pretrained(encoder)
-        except (OSError, ValueError) as error:
-            cause = " ".join(str(error).split())[:200]
-            raise WavuError(
-                f"cannot load the encoder {encoder} for the student: {cause}; check the name or the folder"
-            ) from error
+            how = {"config": config, "dtype": torch.float32, "ignore_mismatched_sizes": True, "local_files_only": offline}
+            extractor = AutoFeatureExtractor.from_pretrained(encoder, local_files_only=offline)
+            return AutoModelForCTC.from_pretrained(encoder, **how), extractor
+
+        model, extractor = hub.load(encoder, read, what=f"the encoder {encoder}")
         if hasattr(model, "freeze_feature_encoder"):
             model.freeze_feature_encoder()
         return cls(model, extractor, list(phones))
