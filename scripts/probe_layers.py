@@ -37,7 +37,7 @@ ITERATIONS = (
 )
 RIDGE = 1e-4  # weight of the squares beside nats per phone
 TEST_SHARE = 5  # one utterance in so many is scored, the others are learned from
-SCORES = [name for name, *_ in NUMBERS]
+SCORES = [name for name, *_ in NUMBERS if name != "spread"]
 
 
 def probe(
@@ -115,10 +115,12 @@ def correlations(rows: list[dict]) -> dict[str, float]:
 def summary(rows: list[dict]) -> Table:
     """Everything known of each layer, and the correlations below."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ("layer", "PER", *(title for _, title, _ in NUMBERS)):
+    for title in ("layer", "PER", *(title for name, title, _ in NUMBERS if name in SCORES)):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["layer"], f"{row['per']:.4f}", *(form.format(float(row[key])) for key, _, form in NUMBERS))
+        table.add_row(
+            row["layer"], f"{row['per']:.4f}", *(form.format(float(row[key])) for key, _, form in NUMBERS if key in SCORES)
+        )
     table.add_row("rank", "", *(f"{value:+.2f}" for value in correlations(rows).values()), style="bold")
     return table
 

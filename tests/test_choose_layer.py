@@ -71,7 +71,7 @@ def settings(corpus: Path, out_dir: Path, *changes: str) -> dict:
         f"audio_dir={corpus / 'audio'}", f"text={corpus / 'text'}", f"out_dir={out_dir}", "encoder.model=planted", "vad=none",
         "shard_minutes=2", "max_clipped=1.0", "kmeans.clusters=18", "decipher.matching.restarts=2", "decipher.matching.steps=80",
         "decipher.matching.longest_silence=5", "decipher.search.frames_per_phone=[5.0]", "decipher.search.rounds=1",
-        "decipher.silence_probability=[0.25]",
+        "decipher.silence_probability=[0.25]", "repeats=1",
     ]  # fmt: skip
     names = [change.split("=")[0] for change in changes]
     given = [setting for setting in given if setting.split("=")[0] not in names]
@@ -100,6 +100,13 @@ def test_the_layer_that_knows_most_is_recommended(corpus: Path, tmp_path: Path, 
     assert sorted(path.name for path in out_dir.iterdir()) == ["layers.png", "scores.tsv", "stage.json"]
     choose_layer.main_work(settings(corpus, out_dir))
     assert say[-1] == f"{out_dir} is complete"
+
+
+def test_a_score_is_the_mean_of_its_repeats(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([(1.0, ""), (4.0, "collapsed"), (1.0, "")])
+    monkeypatch.setattr(choose_layer, "_deciphered", lambda *_: dict(zip(("score", "suspected_failed"), next(told), strict=True)))
+    row = choose_layer._scores(None, [], None, settings(corpus, tmp_path, "repeats=3"), lambda note: None)
+    assert row == {"score": 2.0, "spread": pytest.approx(2**0.5), "suspected_failed": "collapsed"}
 
 
 def test_a_kill_costs_one_layer(corpus: Path, tmp_path: Path, encoder: Planted, say: list[str], monkeypatch) -> None:
@@ -149,6 +156,7 @@ def test_what_lies_side_by_side_is_what_encoders_give_alone(tmp_path: Path) -> N
         (("manifest=list.tsv",), "give either audio_dir=FOLDER or manifest=FILE.tsv"),
         (("audio_dir=nowhere",), "nowhere is not a folder"),
         (("minutes=0",), "minutes=0 leaves no speech"),
+        (("repeats=0",), "repeats=0 must be a whole number from 1"),
         (("text=nowhere",), "nowhere does not exist; run python -m wavu.prepare_text"),
         (("min_seconds=99",), "none of the recordings is of use"),
         (("kmeans.clusters=99999",), "frames of speech cannot make 99999 clusters"),

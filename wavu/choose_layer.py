@@ -4,9 +4,11 @@
     python -m wavu.choose_layer encoder=models/my_hubert encoder.layer=[5,6,7] manifest=list.tsv text=runs/text out_dir=runs/layers
 
 All layers come from one pass of the encoder. The frames of each become units by k-means, and the units are deciphered with the
-text as wavu.gan_train begins. out_dir gets scores.tsv, a row per layer, and layers.png; the last line names the encoder.layer= to
-give wavu.prepare_audio. Minutes of speech decide, not hours, so layers whose scores are close cannot be told apart; and where
-nothing is deciphered no score means much, which is said too.
+text as wavu.gan_train begins, a few times over. out_dir gets scores.tsv, a row per layer, and layers.png; the last line names the
+encoder.layer= to give wavu.prepare_audio. The score is the share of a phone that its unit tells (known) times the bits per phone
+that the order of the text's phones is worth to the likelihood (order). On synthetic speech it told good features from spoiled ones
+as a supervised probe does (scripts/probe_layers.py); that it ranks the layers of a large encoder on speech of people is a guess.
+Raw surprise and log likelihood are shown, but not comparable; and where nothing is deciphered no score means much, which is said.
 """
 
 import shutil
@@ -37,9 +39,8 @@ from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS, RATE_HZ
 
 MFCC = "mfcc"
-CLOSE = 0.03  # share of the best score by which layers were seen to differ by other seeds of k-means
 COLUMNS = (
-    "layer", "score", "perplexity", "runs_per_second", "phones_per_second", "surprise", "matched", "log_likelihood", "order",
+    "layer", "score", "spread", "perplexity", "runs_per_second", "phones_per_second", "surprise", "matched", "log_likelihood", "order",
     "known", "lm_perplexity", "suspected_failed",
 )  # fmt: skip
 
@@ -106,6 +107,8 @@ def _recordings(config: dict) -> list[Recording]:
         raise WavuError(f"encoder={kind} has no layers to choose from; give the folder of a Hugging Face model, or its name")
     if bool(config["audio_dir"]) == bool(config["manifest"]):
         raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
+    if not isinstance(config["repeats"], int) or config["repeats"] < 1:
+        raise WavuError(f"repeats={config['repeats']} must be a whole number from 1")
     if not config["minutes"] > 0:
         raise WavuError(f"minutes={config['minutes']} leaves no speech to judge by; give 20 or so")
     return find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))
@@ -151,7 +154,9 @@ def _rows(shards: list[Encoded], names: list[str], text_dir: Path, config: dict,
     )  # fmt: skip
     texts = [with_silence(text, generator=noise, probability=guess, surround=False) for guess in settings["silence_probability"]]
     guesses = len(texts) * len(settings["search"]["frames_per_phone"])
-    steps = n_reports(guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"])
+    steps = config["repeats"] * n_reports(
+        guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"]
+    )
     rows = []
     with track("deciphering", steps * len(names), "steps") as advance:
         for name in names:
@@ -172,11 +177,25 @@ def _told(advance: Callable[..., None], name: str, note: str) -> None:
 
 
 def _scores(frames: Ragged, texts: list[Ragged], judge: Judge, config: dict, report: Callable[[str], None]) -> dict:
+    """Means over some decipherments of frames (N, D'), each from other units, and the ``spread`` of their scores.
+
+    spread: their standard deviation. suspected_failed: of the best of them.
+    """
+    seeds = range(config["seed"], config["seed"] + config["repeats"])
+    runs = [_deciphered(frames, texts, judge, config, seed, report) for seed in seeds]
+    means = {name: float(np.mean([run[name] for run in runs])) for name in runs[0] if name != "suspected_failed"}
+    spread = float(np.std([run["score"] for run in runs]))
+    return means | {"spread": spread, "suspected_failed": _best(runs)["suspected_failed"]}
+
+
+def _deciphered(
+    frames: Ragged, texts: list[Ragged], judge: Judge, config: dict, seed: int, report: Callable[[str], None]
+) -> dict:
     """Units of frames (N, D'), deciphered and measured."""
-    units, seconds = _units(frames, config), len(frames.flat) * HOP_SECONDS
-    matcher = Matcher(units, n_units=config["kmeans"]["clusters"], seed=config["seed"], **config["decipher"]["matching"])
+    units, seconds = _units(frames, config, seed), len(frames.flat) * HOP_SECONDS
+    matcher = Matcher(units, n_units=config["kmeans"]["clusters"], seed=seed, **config["decipher"]["matching"])
     found = decipher(units, texts, matcher=matcher, n_phones=judge.phones, report=report, **config["decipher"]["search"])
-    noise = np.random.default_rng(config["seed"])
+    noise = np.random.default_rng(seed)
     measures, said, heard = worth(found, units, texts[found.text], matcher=matcher, generator=noise)
     return {
         **usage(units, n_units=config["kmeans"]["clusters"]),
@@ -186,11 +205,11 @@ def _scores(frames: Ragged, texts: list[Ragged], judge: Judge, config: dict, rep
     }
 
 
-def _units(frames: Ragged, config: dict) -> Ragged:
+def _units(frames: Ragged, config: dict, seed: int) -> Ragged:
     """The k-means cluster of each frame (N, D'), fitted to these very frames."""
     n = len(frames.flat)
-    some = np.sort(np.random.default_rng(config["seed"]).choice(n, min(n, config["frames"]), replace=False))
-    centroids = kmeans.fit_kmeans(frames.flat[some].astype(np.float32), **config["kmeans"], seed=config["seed"])
+    some = np.sort(np.random.default_rng(seed).choice(n, min(n, config["frames"]), replace=False))
+    centroids = kmeans.fit_kmeans(frames.flat[some].astype(np.float32), **config["kmeans"], seed=seed)
     return Ragged(kmeans.assign(frames.flat, centroids), frames.offsets)
 
 
@@ -215,9 +234,10 @@ def _best(rows: list[dict]) -> dict:
 def _recommendation(rows: list[dict], config: dict) -> None:
     """What to give prepare_audio, and how sure that is."""
     best = _best(rows)
-    close = [row["layer"] for row in rows if row is not best and row["score"] > (1 - CLOSE) * best["score"]]
+    others = [row for row in rows if row is not best]
+    close = [row["layer"] for row in others if best["score"] - row["score"] < np.hypot(best["spread"], row["spread"])]
     if close:
-        say(f"as good, as far as this can tell: {', '.join(_named(name) for name in close)}")
+        say(f"as good, as far as this can tell: {', '.join(map(_named, close))}")
     if best["suspected_failed"]:
         say(
             f"warning: even {_named(best['layer'])} was not deciphered ({best['suspected_failed']}); this order is a guess at most"

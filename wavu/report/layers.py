@@ -11,6 +11,7 @@ from rich.text import Text
 # Of a row: its key, how a person would call it, and as many digits as tell two layers apart.
 NUMBERS = (
     ("score", "score", "{:.3f}"),
+    ("spread", "±", "{:.3f}"),
     ("known", "known", "{:.3f}"),
     ("order", "order", "{:.2f}"),
     ("matched", "matched", "{:.3f}"),
@@ -42,9 +43,12 @@ def scores_by_layer(rows: Sequence[dict]) -> np.ndarray:
     baseline, *layers = rows
     figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    shown = [number for number in NUMBERS if number[0] not in ("surprise", "log_likelihood", "lm_perplexity", "matched")]
+    shown = [
+        number for number in NUMBERS if number[0] not in ("surprise", "log_likelihood", "lm_perplexity", "matched", "spread")
+    ]
     for axes, (key, title, _) in zip(figure.subplots(2, len(shown) // 2, sharex=True).flat, shown, strict=True):
-        axes.plot([int(row["layer"]) for row in layers], [row[key] for row in layers], "o-", markersize=4)
+        spread = [row["spread"] if key == "score" else 0.0 for row in layers]
+        axes.errorbar([int(row["layer"]) for row in layers], [row[key] for row in layers], spread, fmt="o-", markersize=4)
         axes.axhline(baseline[key], linestyle="--", color="gray", linewidth=1)
         axes.set_title(title, fontsize="medium")
         axes.xaxis.get_major_locator().set_params(integer=True)
