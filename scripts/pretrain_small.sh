@@ -24,7 +24,7 @@ timeout --signal=TERM "$seconds" python -m wavu.pretrain audio="$data/librispeec
 }
 
 python -m wavu.prepare_text text="$data/text/en-ljspeech.txt" language=en-us out_dir="$out/text"
-python -m wavu.choose_layer encoder="$encoder" audio_dir="$data/librispeech-mini/audio" text="$out/text" out_dir="$out/layers_$objective"
-python "$here/probe_layers.py" encoder="$encoder" audio="$data/librispeech-mini/audio" references="$data/librispeech-mini/references.tsv" \
-    text="$out/text" scores="$out/layers_$objective/scores.tsv"
+python -m wavu.choose_layer encoder="$encoder" audio_dir="$data/librispeech-mini/audio" text="$out/text" \
+    out_dir="$out/layers_$objective" keep_frames=true
+python "$here/probe_layers.py" "$out/layers_$objective" "$data/librispeech-mini/references.tsv"
 bash "$here/librispeech_mini.sh" "$data" "$out/recognition_$objective" "$encoder"
