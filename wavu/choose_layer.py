@@ -6,8 +6,9 @@
 All layers come from one pass of the encoder. The frames of each become units by k-means, and the units are deciphered with the
 text as wavu.gan_train begins, a few times over. out_dir gets scores.tsv, a row per layer, and layers.png; the last line names the
 encoder.layer= to give wavu.prepare_audio. The score is the share of a phone that its unit tells (known) times the bits per phone
-that the order of the text's phones is worth to the likelihood (order). On synthetic speech it told good features from spoiled ones
-as a supervised probe does (scripts/probe_layers.py); that it ranks the layers of a large encoder on speech of people is a guess.
+that the order of the text's phones is worth to the likelihood (order). On synthetic speech it told good features from bad ones much
+as a supervised probe does (scripts/probe_layers.py), but not layers that are nearly alike, and it was chosen among many numbers on
+those very comparisons: that it ranks the layers of a large encoder on speech of people is a guess.
 Raw surprise and log likelihood are shown, but not comparable; and where nothing is deciphered no score means much, which is said.
 """
 

@@ -4,8 +4,7 @@ Surprise and log likelihood as they are cannot: units that change seldom, or few
 whatever they know about phones. So each is set against what the same units are worth to somebody who knows less: surprise
 against frequencies alone (``matched``), likelihood against a text whose phones are in random order (``order``). The first is zero
 for noise but grows with whatever lasts, such as a speaker; the second is low for both, but not zero, as sounds were learned with
-the text's order; so it is weighed by how much of the phone the units tell (``known``). ``score``, their product,
-agreed with supervised probes as well as any of the numbers tried.
+the text's order; so it is weighed by how much of the phone the units tell (``known``). Their product is the ``score``.
 
 Shapes: N frames, V phones, the last of them silence; K units.
 """
