@@ -19,7 +19,7 @@ from wavu.errors import WavuError
 from wavu.store import Ragged, read_json, read_table
 
 UTTERANCES, FRAMES, DIM = 150, 4, 8  # frames per segment of the toy
-NOISE = {1: 1.5, 2: 0.4, 3: 6.0}  # of each layer: the second knows the phones best, the third knows nothing
+NOISE = {1: 0.9, 2: 0.4, 3: 6.0}  # of each layer: the second knows the phones best, the third knows nothing
 
 
 def write_speech(folder: Path) -> None:

@@ -243,9 +243,12 @@ def _recommendation(rows: list[dict], config: dict) -> None:
         say(
             f"warning: even {_named(best['layer'])} was not deciphered ({best['suspected_failed']}); this order is a guess at most"
         )
-    encoder = "mfcc" if best["layer"] == MFCC else f"{config['encoder']['model']} encoder.layer={best['layer']}"
+    layer = _best([row for row in rows if row["layer"] != MFCC])
+    if best["layer"] == MFCC:
+        say(f"MFCC, which need no model, score best with {best['score']:.3f}: encoder=mfcc")
     say(
-        f"{_named(best['layer'])} knows the phones best, with a score of {best['score']:.3f}: give prepare_audio encoder={encoder}"
+        f"of the layers, {layer['layer']} scores best with {layer['score']:.3f}: "
+        f"give wavu.prepare_audio encoder={config['encoder']['model']} encoder.layer={layer['layer']}"
     )
 
 
