@@ -10,7 +10,7 @@ that the order of the text's phones is worth to the likelihood (order). On synth
 as a supervised probe does (scripts/probe_layers.py), but not layers that are nearly alike, and it was chosen among many numbers on
 those very comparisons: that it ranks the layers of a large encoder on speech of people is a guess.
 Raw surprise and log likelihood are shown, but not comparable; and where nothing is deciphered no score means much, which is said.
-The spread is that of decipherments of the same minutes; other minutes (seed=) can differ by more.
+The spread is that of decipherments of the same minutes; what other minutes (seed=) change is not in it.
 """
 
 import shutil
