@@ -318,14 +318,18 @@ def _origin(config: dict, languages: list[str], counts: dict) -> dict:
 
 def _in_words(counts: dict, config: dict, out_dir: Path) -> str:
     """The outcome as one line."""
-    held, codebook = counts["held_out"], config["pretrain"]["codebook"]
+    held, before, codebook = counts["held_out"], counts["before_training"], config["pretrain"]["codebook"]
     line = (
         f"{counts['updates']:,} updates on {duration_words(counts['audio_seconds'])} of speech, {counts['millions_of_weights']:g} million weights; "
-        f"held out: accuracy {held['accuracy']:.3f} (chance {held['chance']:.3f}), {held['gain']:.2f} nats better than chance"
+        f"hidden frames of speech held out: accuracy {held['accuracy']:.3f} (chance {held['chance']:.3f}, untrained {before['accuracy']:.3f}), "
+        f"{held['gain']:.2f} nats better than chance"
     )
     if "perplexity" in held:
-        entries = codebook["num_codevector_groups"] * codebook["num_codevectors_per_group"]
-        line += f", codebook perplexity {held['perplexity']:.1f} of {entries} (all alike {entries}, collapsed {codebook['num_codevector_groups']})"
+        groups = codebook["num_codevector_groups"]
+        line += (
+            f"; codebook perplexity {held['perplexity']:.1f} (untrained {before['perplexity']:.1f}, all codes alike "
+            f"{groups * codebook['num_codevectors_per_group']}, collapsed {groups})"
+        )
     return f"{line} -> {out_dir}"
 
 
