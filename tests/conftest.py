@@ -2,7 +2,10 @@
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch are imported
 
@@ -22,6 +25,21 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("WAVU_DATA does not name a folder")
     return folder
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str]]:
+    """A command as somebody types it, in this process: its exit code, and what it says on standard error."""
+
+    def typed(command: ModuleType, *arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", [command.__name__, *map(str, arguments)])
+        try:
+            command.main()
+        except SystemExit as stop:
+            return int(stop.code or 0), capsys.readouterr().err
+        return 0, capsys.readouterr().err
+
+    return typed
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Recordings in, codes and pictures out: what is left, what is refused, what is not done twice."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +54,8 @@ def world(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["codebook", *map(str, arguments)])
-        code = 0
-        try:
-            codebook.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, capsys.readouterr().err
-
-    return run
+def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    return partial(typed, codebook)
 
 
 def test_codes_lie_beside_ids_and_times(model: Path, world: Path, tmp_path: Path, run) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +32,8 @@ QUICK = [
 
 
 @pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["phoneme_ctc", *map(str, arguments)])
-        code = 0
-        try:
-            phoneme_ctc.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, capsys.readouterr().err
-
-    return run
+def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    return partial(typed, phoneme_ctc)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,17 +45,8 @@ def corpus(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["prepare_audio", *map(str, arguments)])
-        code = 0
-        try:
-            prepare_audio.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, capsys.readouterr().err
-
-    return run
+def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    return partial(typed, prepare_audio)
 
 
 def arrays(out_dir: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,20 +38,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: object, command: object = pretrain) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, arguments)])
-        code = 0
-        try:
-            command.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, capsys.readouterr().err
-
-    return run
+def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    return partial(typed, pretrain)
 
 
-def test_hidden_frames_are_guessed_and_prepare_audio_takes_the_folder(corpus: Path, tmp_path: Path, run: Callable) -> None:
+def test_hidden_frames_are_guessed_and_prepare_audio_takes_the_folder(
+    corpus: Path, tmp_path: Path, run: Callable, typed: Callable
+) -> None:
     code, told = run(
         f"audio={corpus / 'one'}",
         f"out_dir={tmp_path / 'encoder'}",
@@ -78,9 +72,9 @@ def test_hidden_frames_are_guessed_and_prepare_audio_takes_the_folder(corpus: Pa
         "pretrain.training.updates=40",
         "validation.every=10",
     )[1].endswith("is complete\n")
-    code, _ = run(
+    code, _ = typed(
+        prepare_audio,
         f"audio_dir={corpus / 'one'}", f"out_dir={tmp_path / 'audio'}", f"encoder={tmp_path / 'encoder'}", "kmeans.clusters=8", "vad=none",
-        command=prepare_audio,
     )  # fmt: skip
     assert code == 0 and Speech.read(tmp_path / "audio").frames.flat.shape[1] == NETWORK["hidden_size"]
 

@@ -1,7 +1,7 @@
 """A phoneme model of other languages on recordings of this one: what is planted in its outputs comes out in our phones."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +34,8 @@ def text(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["zero_shot", *map(str, arguments)])
-        code = 0
-        try:
-            zero_shot.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, capsys.readouterr().err
-
-    return run
+def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    return partial(typed, zero_shot)
 
 
 class Planted:

@@ -10,6 +10,7 @@ Shapes: N frames, V phones, the last of them silence; K units.
 """
 
 import numpy as np
+from scipy.special import entr
 
 from wavu.decipher import hmm
 from wavu.decipher.search import Deciphered, Matcher
@@ -21,7 +22,7 @@ def usage(units: Ragged, *, n_units: int) -> dict[str, float]:
     """How many units are in use (``perplexity``, 1 to K), and how many runs of equal ones a second has."""
     frequency = np.bincount(units.flat, minlength=n_units) / len(units.flat)
     return {
-        "perplexity": float(np.exp(_entropy(frequency))),
+        "perplexity": float(np.exp(entr(frequency).sum())),
         "runs_per_second": float(units.run_starts().sum() / (len(units.flat) * HOP_SECONDS)),
     }
 
@@ -59,17 +60,11 @@ def worth(
 def known(phones: np.ndarray, units: np.ndarray) -> float:
     """Mutual information of phones and units (N) by the entropy of the phones, 0 to 1; 0 where there is only one phone."""
     _, code = np.unique(phones.astype(np.int64) * (int(units.max()) + 1) + units, return_counts=True)
-    joint, of_phone, of_unit = (_entropy(counts / len(units)) for counts in (code, np.bincount(phones), np.bincount(units)))
-    return (of_phone + of_unit - joint) / of_phone if of_phone else 0.0
+    joint, of_phone, of_unit = (entr(counts / len(units)).sum() for counts in (code, np.bincount(phones), np.bincount(units)))
+    return float((of_phone + of_unit - joint) / of_phone) if of_phone else 0.0
 
 
 def _phones(states: Ragged, n_states: int, silence: int) -> Ragged:
     """The phones of paths (N), each once, without silence."""
     phones = Ragged(states.flat // n_states, states.offsets).keep(hmm.begins(states, n_states))
     return phones.keep(phones.flat != silence)
-
-
-def _entropy(probability: np.ndarray) -> float:
-    """In nats."""
-    some = probability[probability > 0]
-    return float(-(some * np.log(some)).sum())

@@ -6,6 +6,7 @@ Shapes: N frames, G codebooks of K codes each, P languages, speakers or other pa
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import entr
 from sklearn.decomposition import PCA
 
 
@@ -34,8 +35,7 @@ def perplexity(counts: np.ndarray) -> np.ndarray:
     >>> perplexity(np.array([[5, 5, 0], [7, 0, 0]]))
     array([2., 1.])
     """
-    shares = counts / counts.sum(axis=-1, keepdims=True)
-    return np.exp(-(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares))).sum(axis=-1))
+    return np.exp(entr(counts / counts.sum(axis=-1, keepdims=True)).sum(axis=-1))
 
 
 def alike(usage: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

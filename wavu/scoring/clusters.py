@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import entr
 
 from wavu.errors import WavuError
 from wavu.scoring.boundaries import Spans
@@ -30,8 +31,8 @@ class CoOccurrence:
     @property
     def pnmi(self) -> float:
         """Share of the uncertainty about the phone that the cluster takes away: mutual information by the phones' entropy, 0 to 1."""
-        of_phone = _entropy(self.joint.sum(axis=1))
-        return (of_phone + _entropy(self.joint.sum(axis=0)) - _entropy(self.joint)) / of_phone
+        of_phone, of_cluster, of_both = (entr(p).sum() for p in (self.joint.sum(axis=1), self.joint.sum(axis=0), self.joint))
+        return float((of_phone + of_cluster - of_both) / of_phone)
 
     @property
     def phone_purity(self) -> float:
@@ -97,9 +98,3 @@ def phones_at(times: np.ndarray, spans: Spans) -> list[str]:
     # Before the first span `last` is -1, and an end at minus infinity is there to be found.
     inside = times < np.array([*ends, -np.inf])[last]
     return [phones[span] if within else SILENCE for span, within in zip(last, inside, strict=True)]
-
-
-def _entropy(probability: np.ndarray) -> float:
-    """In nats."""
-    some = probability[probability > 0]
-    return float(-(some * np.log(some)).sum())
