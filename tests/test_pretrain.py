@@ -171,9 +171,23 @@ def test_audio_that_is_not_kept_in_memory_gives_the_same(corpus: Path, tmp_path:
     np.testing.assert_allclose(*([float(row["loss"]) for row in each] for each in rows), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [(["start_from=null"], "go together"), (["start_from=nowhere"], "cannot load start_from=nowhere: no such folder")],
+)
+def test_there_is_something_to_go_on_from(settings: list[str], said: str, corpus: Path, tmp_path: Path, run: Callable) -> None:
+    code, told = run(f"audio={corpus / 'one'}", f"out_dir={tmp_path / 'out'}", "pretrain=continued", "memory_hours=0", *settings)
+    assert code == 1 and said in told and "Traceback" not in told and not (tmp_path / "out").exists()
+
+
 def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callable) -> None:
     assert run(f"audio={corpus / 'one'}", f"out_dir={tmp_path / 'first'}", *SMALL)[0] == 0
-    assert run(f"audio={corpus / 'two'}", f"out_dir={tmp_path / 'on'}", f"start_from={tmp_path / 'first'}", *SMALL)[0] == 0
+    shorter = [
+        setting for setting in SMALL if "network" not in setting and "codebook" not in setting and setting != "pretrain=tiny"
+    ]
+    on = ["pretrain=continued", f"start_from={tmp_path / 'first'}", *shorter, "pretrain.training.precision=no"]
+    code, told = run(f"audio={corpus / 'two'}", f"out_dir={tmp_path / 'on'}", *on, "pretrain.training.accumulate=1")
+    assert code == 0 and "all codes alike 16, collapsed 2)" in told
     first, on = (read_json(tmp_path / name / "pretraining.json") for name in ("first", "on"))
     assert on["start_from"] == str(tmp_path / "first") and first["before_training"] != on["before_training"]
 
@@ -187,7 +201,7 @@ def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callab
         (["min_seconds=0.1"], "fewer than two spans"),
         (["pretrain.longest=13"], "do not fit into pretrain.batch=12"),
         (["alpha=2"], "must lie between 0"),
-        (["start_from=nowhere"], "cannot load start_from=nowhere"),
+        (["start_from=nowhere"], "go together"),
         (["pretrain=huge"], "huge"),
     ],
 )

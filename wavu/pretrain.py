@@ -1,7 +1,7 @@
 """Recordings without a word of text in; a speech encoder out, which prepare_audio takes as encoder=.
 
     python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small
-    python -m wavu.pretrain 'audio={ky: kyrgyz, tt: tatar}' out_dir=runs/encoder start_from=facebook/wav2vec2-large-xlsr-53
+    python -m wavu.pretrain 'audio={ky: kyrgyz, tt: tatar}' out_dir=runs/encoder pretrain=continued start_from=facebook/wav2vec2-large-xlsr-53
     python -m wavu.pretrain audio=my_recordings out_dir=runs/encoder pretrain=small objective=hubert
 
 objective=wav2vec2 hides spans of speech and learns to tell their codes from others; objective=hubert learns to tell the acoustic
@@ -36,7 +36,7 @@ from wavu.pretraining.crops import Batch, Crops
 from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
 from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
-from wavu.store import Ragged, Stage, write_json, write_table
+from wavu.store import Ragged, Stage, read_json, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
 from wavu.units import FRAME_RATE_HZ, RATE_HZ, duration_words, samples, seconds
 
@@ -61,7 +61,7 @@ def main_work(config: dict) -> None:
         counts |= speech.counts() | learn(speech, config, stage.out_dir)
         if PartialState().is_main_process:
             write_json(stage.out_dir / ORIGIN, _origin(config, list(sources), counts))
-    say(_in_words(counts, config, stage.out_dir))
+    say(_in_words(counts, stage.out_dir))
 
 
 def _recordings(source: Path, config: dict) -> list[Recording]:
@@ -84,6 +84,8 @@ def _check(config: dict) -> None:
         )
     if pretrain["longest"] > pretrain["batch"]:
         raise WavuError(f"pretrain.longest={pretrain['longest']:g} seconds do not fit into pretrain.batch={pretrain['batch']:g}")
+    if (config["start_from"] is None) == (pretrain["network"] is None):
+        raise WavuError("start_from= and pretrain=continued go together; pretrain=small and others begin with random weights")
     if not 0 <= config["alpha"] <= 1:
         raise WavuError(f"alpha={config['alpha']} must lie between 0 (each language alike) and 1 (by its hours)")
     if objective["kind"] == "hubert":
@@ -183,9 +185,9 @@ def _decoded(recordings: list[Recording]) -> list[np.ndarray]:
 def _codes(speech: Speech, config: dict, out_dir: Path) -> dict:
     """wav2vec 2.0."""
     torch.manual_seed(config["seed"])
-    model = _model(config, config["pretrain"]["network"] | config["pretrain"]["codebook"])
-    task = Contrastive(model, **config["objective"]["settings"])
-    return _train(task, speech, None, config, config["pretrain"]["training"], out_dir)
+    task = Contrastive(_model(config, "network", "codebook"), **config["objective"]["settings"])
+    codebook = {"codebooks": task.model.config.num_codevector_groups, "codes": task.model.config.num_codevectors_per_group}
+    return codebook | _train(task, speech, None, config, config["pretrain"]["training"], out_dir)
 
 
 def _units_then_units(speech: Speech, config: dict, out_dir: Path) -> dict:
@@ -202,17 +204,17 @@ def _turn(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pat
     """Learn units of MFCC, or of a layer of the network that the turn before has left."""
     units = _units(speech, teacher, before, config, folder)
     torch.manual_seed(config["seed"])
-    model = _model(config, config["pretrain"]["network"])
     settings, training = config["objective"]["settings"], config["pretrain"]["training"]
-    task = MaskedUnits(model, units=teacher["clusters"], **settings)
+    task = MaskedUnits(_model(config, "network"), units=teacher["clusters"], **settings)
     return _train(task, speech, units, config, training | {"updates": round(teacher["share"] * training["updates"])}, folder)
 
 
-def _model(config: dict, network: dict) -> PreTrainedModel:
+def _model(config: dict, *blocks: str) -> PreTrainedModel:
+    """The network to train: a new one of some blocks of settings, or the one to go on from."""
     kind, start = config["objective"]["kind"], config["start_from"]
-    if not start:
-        return new_network(kind, network)
-    return hub.load(start, partial(continued, kind, start), what=f"start_from={start}")
+    if start:
+        return hub.load(start, partial(continued, kind, start), what=f"start_from={start}")
+    return new_network(kind, {name: value for block in blocks for name, value in config["pretrain"][block].items()})
 
 
 def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Path) -> Ragged:
@@ -221,8 +223,7 @@ def _units(speech: Speech, teacher: dict, before: Path, config: dict, folder: Pa
         if teacher["teacher"] == "mfcc":
             encoder = load_encoder(kind="mfcc")
         else:
-            deepest = config["pretrain"]["network"]["num_hidden_layers"]
-            layer = min(teacher["teacher"], deepest)
+            layer = min(teacher["teacher"], read_json(before / "config.json")["num_hidden_layers"])
             encoder = load_encoder(kind="huggingface", model=str(before), layer=layer, batch_seconds=120, precision="bfloat16")
         _find_units(speech, encoder.encode, teacher["clusters"], config).write(folder, "units")
     PartialState().wait_for_everyone()
@@ -316,19 +317,18 @@ def _origin(config: dict, languages: list[str], counts: dict) -> dict:
     return {"languages": [name for name in languages if name], **about, "training": config["pretrain"]["training"], **counts}
 
 
-def _in_words(counts: dict, config: dict, out_dir: Path) -> str:
+def _in_words(counts: dict, out_dir: Path) -> str:
     """The outcome as one line."""
-    held, before, codebook = counts["held_out"], counts["before_training"], config["pretrain"]["codebook"]
+    held, before = counts["held_out"], counts["before_training"]
     line = (
         f"{counts['updates']:,} updates on {duration_words(counts['audio_seconds'])} of speech, {counts['millions_of_weights']:g} million weights; "
-        f"hidden frames of speech held out: accuracy {held['accuracy']:.3f} (chance {held['chance']:.3f}, untrained {before['accuracy']:.3f}), "
+        f"hidden frames of speech held out: accuracy {held['accuracy']:.3f} (chance {held['chance']:.3f}, before {before['accuracy']:.3f}), "
         f"{held['gain']:.2f} nats better than chance"
     )
     if "perplexity" in held:
-        groups = codebook["num_codevector_groups"]
         line += (
-            f"; codebook perplexity {held['perplexity']:.1f} (untrained {before['perplexity']:.1f}, all codes alike "
-            f"{groups * codebook['num_codevectors_per_group']}, collapsed {groups})"
+            f"; codebook perplexity {held['perplexity']:.1f} (before {before['perplexity']:.1f}, all codes alike "
+            f"{counts['codebooks'] * counts['codes']}, collapsed {counts['codebooks']})"
         )
     return f"{line} -> {out_dir}"
 
