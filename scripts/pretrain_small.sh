@@ -18,7 +18,7 @@ encoder=$out/$objective
 
 # SIGTERM, not SIGKILL: then no update is lost.
 timeout --signal=TERM "$seconds" python -m wavu.pretrain audio="$data/librispeech-mini/audio" out_dir="$encoder" pretrain=small \
-    objective="$objective" validation.every=500 || {
+    objective="$objective" || {
     status=$?
     [ -f "$encoder/stage.json" ] || { echo "pre-training is not finished: run the same command again" >&2; exit "$status"; }
 }

@@ -21,7 +21,7 @@ SETTABLE = {name: value for name, value in NETWORK.items() if "conv_" not in nam
 SMALL = [
     "pretrain=tiny", *(f"pretrain.network.{name}={value}" for name, value in SETTABLE.items()),
     "pretrain.network.conv_dim=[16,16,16,16,16,16,16]", *(f"pretrain.codebook.{name}={value}" for name, value in CODEBOOK.items()),
-    "pretrain.longest=2", "pretrain.batch=12", "pretrain.training.updates=12", "pretrain.training.rate=5e-3", "validation.every=5",
+    "pretrain.longest=2", "pretrain.batch=12", "pretrain.training.updates=12", "pretrain.training.rate=5e-3", "pretrain.every=5",
     "objective.settings.mask.length=5",
 ]  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_hidden_frames_are_guessed_and_prepare_audio_takes_the_folder(
         f"out_dir={tmp_path / 'encoder'}",
         *SMALL,
         "pretrain.training.updates=40",
-        "validation.every=10",
+        "pretrain.every=10",
     )
     assert (
         code == 0
@@ -70,7 +70,7 @@ def test_hidden_frames_are_guessed_and_prepare_audio_takes_the_folder(
         f"out_dir={tmp_path / 'encoder'}",
         *SMALL,
         "pretrain.training.updates=40",
-        "validation.every=10",
+        "pretrain.every=10",
     )[1].endswith("is complete\n")
     code, _ = typed(
         prepare_audio,
@@ -130,7 +130,7 @@ def test_two_processes_do_what_one_does_that_accumulates(corpus: Path, tmp_path:
     same = [
         f"audio={{one: {corpus / 'one'}, two: {corpus / 'two'}}}",
         *SMALL,
-        "validation.every=1",
+        "pretrain.every=1",
         "pretrain.training.updates=2",  # within an epoch: at its end, each process gets as many
     ]
     program = f"import sys; from wavu import pretrain; sys.argv = ['pretrain', *{[*same, f'out_dir={tmp_path}/two']!r}]; pretrain.main()"
@@ -152,7 +152,7 @@ def test_hubert_learns_from_mfcc_and_then_from_itself(corpus: Path, tmp_path: Pa
         "objective=hubert",
         *SMALL,
         "pretrain.training.updates=40",
-        "validation.every=10",
+        "pretrain.every=10",
         turns,
     )
     assert code == 0 and "nats better than chance" in told and "codebook" not in told
@@ -219,7 +219,7 @@ def test_what_cannot_work_is_refused_in_one_line(
 @pytest.mark.parametrize("objective", ["wav2vec2", "hubert"])
 def test_it_learns_on_a_gpu_in_bf16(objective: str, corpus: Path, tmp_path: Path, run: Callable) -> None:
     turns = ["objective.turns=[{teacher: mfcc, clusters: 6, share: 1.0}]"] if objective == "hubert" else []
-    many = ["pretrain.training.updates=80", "validation.every=10", "pretrain.training.precision=bf16"]
+    many = ["pretrain.training.updates=80", "pretrain.every=10", "pretrain.training.precision=bf16"]
     assert run(f"audio={corpus / 'one'}", f"out_dir={tmp_path / 'out'}", f"objective={objective}", *SMALL, *many, *turns)[0] == 0
     held = read_json(tmp_path / "out" / "pretraining.json")["held_out"]
     assert held["accuracy"] > 1.3 * held["chance"]

@@ -127,7 +127,7 @@ class Speech:
         languages = np.repeat(np.arange(len(recordings)), [len(rows) for rows in recordings.values()])
         lengths = np.array([recording.seconds for recording in everything])
         order = np.random.default_rng(config["seed"]).permutation(len(everything))
-        limit = min(config["validation"]["minutes"] * 60, lengths.sum() / 10)
+        limit = min(config["held_out_minutes"] * 60, lengths.sum() / 10)
         count = max(1, int(np.searchsorted(lengths[order].cumsum(), limit)))
         if len(order) < 2:
             raise WavuError("one recording cannot be learned from and held out; give more audio")
@@ -270,7 +270,7 @@ def _train(
     before = judged(task, batches, config["seed"])
     with SummaryWriter(str(folder / "curves")) if main else _no_curves() as curves:
         weights, rows = train(
-            trainer, lambda: judged(task, batches, config["seed"]), checkpoint, what="pretrain", every=config["validation"]["every"],
+            trainer, lambda: judged(task, batches, config["seed"]), checkpoint, what="pretrain", every=config["pretrain"]["every"],
             patience=None, report=partial(_draw, curves),
         )  # fmt: skip
     restore_weights(task, weights)
