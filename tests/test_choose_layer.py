@@ -95,7 +95,7 @@ def test_the_layer_that_knows_most_is_recommended(corpus: Path, tmp_path: Path, 
     assert counts["layers"] == 3 and counts["utterances"] == UTTERANCES and counts["skipped"] == 0
     best = max(rows, key=rows.__getitem__)
     assert counts["chosen"] == best
-    assert say[-1].endswith("give wavu.prepare_audio encoder=planted encoder.layer=2")
+    assert any(line.endswith("give wavu.prepare_audio encoder=planted encoder.layer=2") for line in say)
     assert any("encoder=mfcc" in line for line in say) == (best == "mfcc")
     assert imread(out_dir / "layers.png").shape[2] >= 3
     assert sorted(path.name for path in out_dir.iterdir()) == ["layers.png", "scores.tsv", "stage.json"]
@@ -108,6 +108,36 @@ def test_a_score_is_the_mean_of_its_repeats(corpus: Path, tmp_path: Path, monkey
     monkeypatch.setattr(choose_layer, "_deciphered", lambda *_: dict(zip(("score", "suspected_failed"), next(told), strict=True)))
     row = choose_layer._scores(None, [], None, settings(corpus, tmp_path, "repeats=3"), lambda note: None)
     assert row == {"score": 2.0, "spread": pytest.approx(2**0.5), "suspected_failed": "collapsed"}
+
+
+def row(layer: str, score: float, spread: float = 0.01, why: str = "") -> dict:
+    return {"layer": layer, "score": score, "spread": spread, "suspected_failed": why}
+
+
+def recommended(say: list[str], *rows: dict) -> str:
+    choose_layer._recommendation(list(rows), {"encoder": {"model": "m"}})
+    return "\n".join(say)
+
+
+def test_a_layer_that_is_better_is_named_alone(say: list[str]) -> None:
+    assert recommended(say, row("mfcc", 0.2), row("1", 0.5), row("2", 0.9)) == (
+        "layer 2 scores 0.900, the best of the layers: give wavu.prepare_audio encoder=m encoder.layer=2"
+    )
+
+
+def test_layers_that_are_alike_are_not_ordered(say: list[str]) -> None:
+    told = recommended(say, row("mfcc", 0.2), row("1", 0.5), row("2", 0.89, 0.03), row("3", 0.9))
+    assert told.startswith("as good as layer 3, as far as this can tell: 2\n")
+
+
+def test_where_nothing_is_deciphered_the_order_is_said_to_mean_little(say: list[str]) -> None:
+    told = recommended(say, row("mfcc", 1.0), row("1", 0.5), row("2", 0.9, why="phone order unlike the text's"))
+    assert "warning: even layer 2 was not deciphered (phone order unlike the text's)" in told
+    assert told.endswith("but MFCC, which need no model, score 1.000: encoder=mfcc")
+
+
+def test_mfcc_that_are_hardly_better_are_said_to_be(say: list[str]) -> None:
+    assert "no better" in recommended(say, row("mfcc", 0.91, 0.05), row("1", 0.9))
 
 
 def test_a_kill_costs_one_layer(corpus: Path, tmp_path: Path, encoder: Planted, say: list[str], monkeypatch) -> None:

@@ -234,23 +234,28 @@ def _best(rows: list[dict]) -> dict:
 
 
 def _recommendation(rows: list[dict], config: dict) -> None:
-    """What to give prepare_audio, and how sure that is."""
-    best = _best(rows)
-    others = [row for row in rows if row is not best]
-    close = [row["layer"] for row in others if best["score"] - row["score"] < np.hypot(best["spread"], row["spread"])]
+    """What to give prepare_audio, how sure that is, and where it means nothing."""
+    layers = [row for row in rows if row["layer"] != MFCC]
+    best, mfcc = _best(layers), _best([row for row in rows if row["layer"] == MFCC])
+    close = [row["layer"] for row in layers if row is not best and _gap(best, row) < 1]
     if close:
-        say(f"as good, as far as this can tell: {', '.join(map(_named, close))}")
+        say(f"as good as layer {best['layer']}, as far as this can tell: {', '.join(close)}")
     if best["suspected_failed"]:
         say(
-            f"warning: even {_named(best['layer'])} was not deciphered ({best['suspected_failed']}); this order is a guess at most"
+            f"warning: even layer {best['layer']} was not deciphered ({best['suspected_failed']}); the layers' order means little"
         )
-    layer = _best([row for row in rows if row["layer"] != MFCC])
-    if best["layer"] == MFCC:
-        say(f"MFCC, which need no model, score best with {best['score']:.3f}: encoder=mfcc")
     say(
-        f"of the layers, {layer['layer']} scores best with {layer['score']:.3f}: "
-        f"give wavu.prepare_audio encoder={config['encoder']['model']} encoder.layer={layer['layer']}"
+        f"layer {best['layer']} scores {best['score']:.3f}, the best of the layers: "
+        f"give wavu.prepare_audio encoder={config['encoder']['model']} encoder.layer={best['layer']}"
     )
+    if mfcc["score"] > best["score"]:
+        doubt = "" if _gap(mfcc, best) >= 1 else ", as far as this can tell no better"
+        say(f"but MFCC, which need no model, score {mfcc['score']:.3f}{doubt}: encoder=mfcc")
+
+
+def _gap(one: dict, other: dict) -> float:
+    """By how much a score is above another, in standard deviations of their difference over decipherments."""
+    return (one["score"] - other["score"]) / max(1e-9, np.hypot(one["spread"], other["spread"]))
 
 
 def _named(name: str) -> str:
