@@ -12,7 +12,7 @@ from the last checkpoint. Curves: tensorboard --logdir runs/encoder/curves
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -38,7 +38,7 @@ from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
 from wavu.store import Ragged, Stage, read_json, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
-from wavu.units import FRAME_RATE_HZ, RATE_HZ, duration_words, samples, seconds
+from wavu.units import FRAME_RATE_HZ, duration_words, samples, seconds
 
 ORIGIN = "pretraining.json"  # beside the network: how it was made
 TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
@@ -76,7 +76,7 @@ def _recordings(source: Path, config: dict) -> list[Recording]:
 def _check(config: dict) -> None:
     """Refuse settings that cannot work."""
     objective, pretrain = config["objective"], config["pretrain"]
-    frames = int(config["min_seconds"] * RATE_HZ - 80) // 320
+    frames = int(config["min_seconds"] * FRAME_RATE_HZ) - 1  # the last one wants more samples than a hop
     if frames < 2 * objective["settings"]["mask"]["length"]:
         raise WavuError(
             f"min_seconds={config['min_seconds']:g} has room for {frames} frames, fewer than two spans of "
@@ -268,7 +268,7 @@ def _train(
     batches = [exam.read(plan) for plan in exam.epoch(np.random.default_rng(config["seed"]))]
     checkpoint, main = folder / "checkpoint.safetensors", trainer.accelerator.is_main_process
     before = judged(task, batches, config["seed"])
-    with SummaryWriter(str(folder / "curves")) if main else _no_curves() as curves:
+    with SummaryWriter(str(folder / "curves")) if main else nullcontext() as curves:
         weights, rows = train(
             trainer, lambda: judged(task, batches, config["seed"]), checkpoint, what="pretrain", every=config["pretrain"]["every"],
             patience=None, report=partial(_draw, curves),
@@ -304,11 +304,6 @@ def judged(task: Contrastive | MaskedUnits, batches: list[Batch], seed: int) -> 
 def _draw(curves: SummaryWriter | None, row: dict) -> None:
     for name, value in row.items() if curves else ():
         curves.add_scalar(name if "/" in name else f"learned/{name}", value, row["update"])
-
-
-@contextmanager
-def _no_curves() -> Iterator[None]:
-    yield None
 
 
 def _origin(config: dict, languages: list[str], counts: dict) -> dict:

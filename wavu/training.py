@@ -7,7 +7,7 @@ two processes that take a batch each do what one does that accumulates two.
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -134,19 +134,11 @@ class Trainer:
         torch.manual_seed(int(drawn[0]))
         np.random.seed(int(drawn[1]))  # noqa: NPY002 - transformers draws its masks from it
         # Gradients are averaged over processes with the last batch of an update only.
-        with self._alone(place < self.accumulate - 1):
+        with self.accelerator.no_sync(self.model) if place < self.accumulate - 1 else nullcontext():
             with self.accelerator.autocast():
                 loss, numbers = self.learn(self.model, batch, self.done / self.updates)
             self.accelerator.backward(loss / self.accumulate)
         return {"loss": loss.item()} | numbers
-
-    @contextmanager
-    def _alone(self, alone: bool) -> Iterator[None]:
-        if not alone:
-            yield
-            return
-        with self.accelerator.no_sync(self.model):
-            yield
 
 
 def train(
