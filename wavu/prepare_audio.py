@@ -21,7 +21,7 @@ import numpy as np
 from wavu.audio import kmeans
 from wavu.audio.encoder import load_encoder
 from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
-from wavu.audio.frontend import FrontEnd
+from wavu.audio.frontend import FrontEnd, centred
 from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
 from wavu.audio.vad import speech_spans
 from wavu.command import command
@@ -31,6 +31,7 @@ from wavu.store import Ragged, Stage, folder_fingerprint, languages_taught, read
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
+LEVELLED = ("whisper", "huggingface")  # encoders whose frames are levelled; MFCC are by nature, the original's frames were not
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 
@@ -131,7 +132,10 @@ def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, 
 
 def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
     """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
-    frames = _draw([Encoded.read(folder).frames.flat for folder in sample], config["sample"]["frames"], config["seed"])
+    level = config["encoder"]["kind"] in LEVELLED
+    heard = (Encoded.read(folder).frames for folder in sample)
+    flats = [centred(frames).flat if level else frames.flat for frames in heard]
+    frames = _draw(flats, config["sample"]["frames"], config["seed"])
     if not len(frames):
         reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
@@ -139,7 +143,7 @@ def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
     model = config["encoder"].get("model")
     if model and Path(model).is_dir():  # so that the folder is found from any other
         settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
-    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"])
+    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"], level=level)
     if not _wants_targets(config):
         return front
     cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], config["sample"]["frames"], config["seed"])

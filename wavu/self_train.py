@@ -3,6 +3,7 @@
     python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/model
     python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/model2 voters=5 rounds=2
     python -m wavu.self_train gan=runs/gan audio=runs/audio text=runs/text out_dir=runs/hmm search=phones student=none
+    python -m wavu.self_train gan=runs/found audio=runs/audio text=runs/text out_dir=runs/model   # after wavu.decipher_segments
 
 First phones sound like units, then like gaussians of linear discriminants. After each turn all speech is decoded, as words of
 the text in an order that the text has; the next turn learns from what was found, as long as speech nobody has learned from is
@@ -63,6 +64,8 @@ def main_work(config: dict) -> None:
     """Train the HMMs on the generator's labels, decode all utterances, and say how far the result can be trusted."""
     folders = {name: Path(config[name]) for name in ("gan", "audio", "text")}
     inputs = _check(config, folders)
+    if deciphered := _deciphered(folders["gan"]):
+        config = _merged(config, config["deciphered"])
     stage = Stage(config, command="self_train", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
@@ -71,8 +74,8 @@ def main_work(config: dict) -> None:
         for turn in range(1, config["rounds"]):
             folders["gan"] = _another_gan(folders, config, stage.out_dir / f"round{turn}")
         speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
-        labels, silence = _generator_labels(folders["gan"], speech, config["voters"])
-        task = _task(speech, text, folders["text"], labels, silence, config)
+        labels, silence = _first_labels(folders["gan"], speech, config["voters"])
+        task = _task(speech, text, folders["text"], labels, silence, config, through_units=not deciphered)
         if not (stage.out_dir / HMM_DONE).exists():
             _copy(folders, stage.out_dir)
             _hidden_markov_models(task, silence, config, stage.out_dir)
@@ -96,8 +99,13 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
         raise WavuError(f"voters={config['voters']} leaves no labels to learn from; give 1 or more")
     if config["student"]["kind"] != "none":
         _student_encoder(config["student"], folders["audio"])
-    made_by = {"gan": "gan_train", "audio": "prepare_audio", "text": "prepare_text"}
-    records = {name: finished(folder, made_by[name]) for name, folder in folders.items()}
+    records = {
+        "gan": finished(folders["gan"], "decipher_segments" if _deciphered(folders["gan"]) else "gan_train"),
+        "audio": finished(folders["audio"], "prepare_audio"),
+        "text": finished(folders["text"], "prepare_text"),
+    }
+    if _deciphered(folders["gan"]) and (config["rounds"] > 1 or config["voters"] > 1):
+        raise WavuError(f"{folders['gan']} holds no generators, which voters= and rounds= are about; leave them at 1")
     inputs = {name: fingerprint(record) for name, record in records.items()}
     for name in ("audio", "text"):
         if records["gan"]["inputs"][name] != inputs[name]:
@@ -105,6 +113,12 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
                 f"{folders['gan']} was not trained on {folders[name]} as it is now; give the {name}= that gan_train was given"
             )
     return inputs
+
+
+def _merged(settings: dict, other: dict) -> dict:
+    """Settings with those of ``other`` in their places."""
+    both = {name: _merged(settings[name], value) if isinstance(value, dict) else value for name, value in other.items()}
+    return settings | both
 
 
 def _another_gan(folders: dict[str, Path], config: dict, folder: Path) -> Path:
@@ -134,12 +148,17 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     write_json(out_dir / HMM_DONE, _counts(turns, kept, task, weights))
 
 
-# Labels of generators
+def _deciphered(folder: Path) -> bool:
+    """Whether it is the folder of decipher_segments."""
+    return (folder / "found.json").exists()
 
 
-def _generator_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, dict]:
+# Labels to begin with
+
+
+def _first_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, dict]:
     """The phone of each frame, by the chosen generator or a majority of the best, and where they took silences to be."""
-    about = read_tensors(gan / "generator.safetensors")[1]
+    about = read_json(gan / "found.json") if _deciphered(gan) else read_tensors(gan / "generator.safetensors")[1]
     labels = Ragged.read(gan, "labels")
     if voters > 1:
         labels = _majority(labels, _members_labels(gan, speech, voters - 1, about), len(about["phones"]))
@@ -175,7 +194,8 @@ class Task:
     """What all turns share.
 
     labels: the phone of each frame to begin with. grammar: of phones and silences, for the search; pairs: a bigram of them,
-    for the evidence. judge: of phones without silence. shape: V and n. written: the folder of prepare_text.
+    for the evidence. judge: of phones without silence. shape: V and n. written: the folder of prepare_text. through_units:
+    whether an HMM over units comes first: it repairs labels of generators, and knows too little of people's speech.
     """
 
     speech: Speech
@@ -187,6 +207,7 @@ class Task:
     judge: Judge
     shape: tuple[int, int]
     device: torch.device
+    through_units: bool
 
     def said(self, states: Ragged) -> Ragged:
         """The phones of paths, without silence."""
@@ -209,7 +230,9 @@ class Turn:
     evidence: float
 
 
-def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict) -> Task:
+def _task(
+    speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict, *, through_units: bool
+) -> Task:
     noise, V = np.random.default_rng(config["seed"]), len(text.phones)
     lines = with_silence(text, generator=noise, probability=silence["probability"], surround=False)
     both = hmm.with_optional_silence(lines, V - 1)
@@ -221,17 +244,17 @@ def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: di
     return Task(
         speech, text, written, labels, hmm.grammar(both, V, order=config["hmm"]["order"]), hmm.grammar(both, V, order=2),
         judge, (V, config["hmm"]["states"]), torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        through_units,
     )  # fmt: skip
 
 
 def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
     """All turns, and the weights of the word search. A turn that is no better evidence than the one before is the last."""
-    gaussians, weights = dict(config["gaussians"]), {}
-    count = gaussians.pop("turns")
+    weights, count = {}, config["gaussians"]["turns"]
     with track("self_train", config["hmm"]["iterations"] + count, "turns") as advance:
-        turns = [_units_turn(task, config, lambda value: advance(note=f"log likelihood {value:.4f} per frame"))]
+        turns = [_first_turn(task, config, lambda value: advance(note=f"log likelihood {value:.4f} per frame"))]
         while len(turns) <= count:
-            model = _gaussians(turns[-1].states, task, gaussians)
+            model = _gaussians(turns[-1].states, task, config["gaussians"])
             if config["search"] == "words":
                 decoder = _word_decoder(task, _hmm_topology(model, task), weights.get("words", config["words"]), out_dir)
                 if not weights:
@@ -246,6 +269,14 @@ def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
             if evidence <= turns[-2].evidence:
                 break
     return turns, weights
+
+
+def _first_turn(task: Task, config: dict, report: Callable[[float], None]) -> Turn:
+    """The labels as they are, each phone cut evenly into sub-states; through units, what an HMM makes of them."""
+    if task.through_units:
+        return _units_turn(task, config, report)
+    states = hmm.cut(task.labels, task.shape[1])
+    return Turn("segments", _gaussians(states, task, config["gaussians"]), task.speech.frames, states, _evidence(states, task, config["evidence"]))
 
 
 def _units_turn(task: Task, config: dict, report: Callable[[float], None]) -> Turn:

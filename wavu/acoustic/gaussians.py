@@ -37,6 +37,10 @@ class Mixtures:
         """How many frames to look at at a time."""
         return max(1, _CHUNK_FLOATS // self.weight.numel())
 
+    def silenced(self, never: Tensor) -> "Mixtures":
+        """Sub-states that no frame was ever in (S) bool are never heard: as averages of all they would take what is unclear."""
+        return Mixtures(torch.where(never[:, None], 0.0, self.weight), self.mean, self.variance)
+
     def split(self) -> "Mixtures":
         """Twice as many gaussians: the halves of each move apart."""
         shift = _SPREAD * self.variance.sqrt()

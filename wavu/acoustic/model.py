@@ -87,7 +87,7 @@ def fit_mixtures(
             occupied = F.one_hot(_classes(states.take(rows), device), n_states).float()
             statistics.add(transform(frames.take(rows)), occupied)
         mixtures = statistics.maximised(least_frames=least_frames, variance_floor=variance_floor)
-    return mixtures
+    return mixtures.silenced(torch.bincount(_classes(states, device), minlength=n_states) == 0)
 
 
 def stays(states: Ragged, shape: tuple[int, int], device: torch.device) -> Tensor:

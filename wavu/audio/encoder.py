@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
+from wavu.audio.layers import chosen_layers
+from wavu.audio.whisper import Whisper
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -59,7 +61,7 @@ class HuggingFace:
         """
         self.model, self.extractor = _load(model)
         config = self.model.config
-        self.layers = _chosen(layer, config.num_hidden_layers, model)
+        self.layers = chosen_layers(layer, config.num_hidden_layers, model)
         self.model.encoder.layers = self.model.encoder.layers[: max(self.layers)]
         if getattr(config, "do_stable_layer_norm", False):
             self.model.encoder.layer_norm = nn.Identity()  # here the norm comes after the last block; otherwise before the first
@@ -101,16 +103,6 @@ class HuggingFace:
         return n
 
 
-def _chosen(layer: int | list[int] | str | None, depth: int, model: str) -> list[int]:
-    """What ``encoder.layer`` asks for, as layers from 1 to ``depth``."""
-    if layer == "all":
-        return list(range(1, depth + 1))
-    layers = layer if isinstance(layer, list) else [max(1, round(0.625 * depth)) if layer is None else layer]
-    if not layers or not all(isinstance(number, int) and 1 <= number <= depth for number in layers):
-        raise WavuError(f"encoder.layer={layer}, but {model} has layers 1 to {depth}")
-    return layers
-
-
 def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.ndarray]) -> list[np.ndarray]:
     """Features (C, D) of each waveform (T,)."""
     threads = torch.get_num_threads()
@@ -122,7 +114,17 @@ def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.nd
         torch.set_num_threads(threads)
 
 
-ENCODERS: dict[str, Callable[..., Encoder]] = {"mfcc": Mfcc, "huggingface": HuggingFace}
+def _of_hugging_face(*, model: str, **settings: object) -> Encoder:
+    """The encoder of a model's own kind: Whisper's hears log mel energies, all others waveforms."""
+    from transformers import AutoConfig
+
+    config = hub.load(
+        model, lambda offline: AutoConfig.from_pretrained(model, local_files_only=offline), what=f"the encoder {model}"
+    )
+    return (Whisper if config.model_type == "whisper" else HuggingFace)(model=model, **settings)
+
+
+ENCODERS: dict[str, Callable[..., Encoder]] = {"mfcc": Mfcc, "huggingface": _of_hugging_face}
 
 
 def load_encoder(*, kind: str, **settings: object) -> Encoder:
@@ -152,7 +154,7 @@ def _load(name: str) -> tuple[nn.Module, Callable]:
     config = model.config
     if not hasattr(getattr(model, "encoder", None), "layers") or not hasattr(config, "conv_stride"):
         raise WavuError(
-            f"the encoder {name} is a {config.model_type} model; expected one of the wav2vec 2.0 family, such as HuBERT or WavLM"
+            f"the encoder {name} is a {config.model_type} model; expected one of the wav2vec 2.0 family, such as HuBERT or WavLM, or Whisper"
         )
     if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
         raise WavuError(f"the encoder {name} does not give one frame per 20 ms of 16 kHz audio, as every stage after it expects")

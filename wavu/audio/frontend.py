@@ -32,7 +32,9 @@ class FrontEnd:
 
     settings: ``vad``, ``encoder``, ``segment``: the blocks of the YAML; ``min_seconds``, ``max_seconds`` of an utterance.
     centroids (K, D): of the encoder's frames, the very ones that PCA sees. mean (D,), directions (D, d): of the PCA.
-    target_centroids (K', 39): of MFCC, where targets are wanted.
+    target_centroids (K', 39): of MFCC, where targets are wanted. scale (D,): where there is one, frames are levelled before all
+    else: each utterance to mean 0, which takes speaker and channel out, and each dim to variance 1, as some dims of a transformer
+    are a hundred times louder than the others.
     """
 
     settings: dict
@@ -40,15 +42,18 @@ class FrontEnd:
     mean: np.ndarray
     directions: np.ndarray
     target_centroids: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int) -> "FrontEnd":
-        """Learn units and PCA from a sample of encoder frames (N, D).
+    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int, level: bool = False) -> "FrontEnd":
+        """Learn units and PCA from a sample of encoder frames (N, D), centred by utterance where they are to be levelled.
 
         The original clusters frames of un-normalised audio and projects frames of normalised audio; here both are the same.
         """
+        scale = np.maximum(frames.std(0), 1e-6).astype(np.float32) if level else None
+        frames = frames / scale if level else frames
         centroids = fit_kmeans(frames, **kmeans, seed=seed)
-        return cls(settings, centroids, *fit_pca(frames, dim=dim))
+        return cls(settings, centroids, *fit_pca(frames, dim=dim), scale=scale)
 
     def with_targets(self, cepstra: np.ndarray, *, kmeans: dict, seed: int) -> "FrontEnd":
         """The same front end, with the clusters of targets learned from a sample of MFCC (N, 39)."""
@@ -64,8 +69,7 @@ class FrontEnd:
         """Write ``frontend.json`` and, last, ``frontend.safetensors``."""
         write_json(folder / "frontend.json", self.settings)
         tensors = {"centroids": self.centroids, "mean": self.mean, "directions": self.directions}
-        if self.target_centroids is not None:
-            tensors["target_centroids"] = self.target_centroids
+        tensors |= {name: getattr(self, name) for name in ("target_centroids", "scale") if getattr(self, name) is not None}
         write_tensors(folder / "frontend.safetensors", tensors, {})
 
     @cached_property
@@ -87,11 +91,15 @@ class FrontEnd:
 
     def units(self, encoded: Ragged) -> Ragged:
         """The unit of each encoder frame (N, D): (N) int16."""
-        return Ragged(assign(encoded.flat, self.centroids), encoded.offsets)
+        return Ragged(assign(self._levelled(encoded), self.centroids), encoded.offsets)
 
     def frames(self, encoded: Ragged) -> Ragged:
         """Encoder frames (N, D) after PCA: (N, d) float16."""
-        return Ragged(project(encoded.flat, self.mean, self.directions).astype(np.float16), encoded.offsets)
+        return Ragged(project(self._levelled(encoded), self.mean, self.directions).astype(np.float16), encoded.offsets)
+
+    def _levelled(self, encoded: Ragged) -> np.ndarray:
+        """Encoder frames (N, D) as k-means and PCA know them."""
+        return encoded.flat if self.scale is None else centred(encoded).flat / self.scale
 
     def targets(self, cepstra: Ragged) -> Ragged:
         """The cluster of the MFCC (N, 39) at the time of each frame: (N) int16.
@@ -104,7 +112,7 @@ class FrontEnd:
     def segment(self, encoded: Ragged) -> Segmented:
         """Encoder frames (N, D) of many non-empty utterances -> their frames, units and segments."""
         offsets = encoded.offsets
-        units, frames = self.units(encoded), project(encoded.flat, self.mean, self.directions)
+        units, frames = self.units(encoded), project(self._levelled(encoded), self.mean, self.directions)
         settings = dict(self.settings["segment"])
         pooled_in_pairs = settings.pop("pair_pool")
         starts = segment_starts(units.flat, frames, offsets, **settings)
@@ -128,6 +136,12 @@ def speech_of(waveform: np.ndarray, *, vad: dict, min_seconds: float) -> tuple[n
     if len(speech) < samples(min_seconds):
         speech, spans = speech[:0], spans[:0]
     return speech, (spans * HOP_SECONDS).astype(np.float32)
+
+
+def centred(encoded: Ragged) -> Ragged:
+    """Encoder frames (N, D) less the mean of those of their utterance."""
+    rows = [row - row.mean(0) for row in encoded if len(row)]
+    return Ragged(np.concatenate(rows), encoded.offsets) if rows else encoded
 
 
 def joined(rows: list[np.ndarray], dim: int) -> Ragged:

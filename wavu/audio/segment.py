@@ -5,6 +5,7 @@ Utterances lie one after another in flat arrays: utterance b is rows ``offsets[b
 """
 
 import numpy as np
+from scipy.signal import find_peaks
 
 from wavu.errors import WavuError
 from wavu.store import Ragged
@@ -21,7 +22,29 @@ def segment_starts(units: np.ndarray, frames: np.ndarray, offsets: np.ndarray, /
             return ward(frames, offsets, **settings)
         case "stride":
             return stride(offsets, **settings)
-    raise WavuError(f"segment.kind={kind} is unknown; known: cluster_runs, ward, stride")
+        case "change":
+            return change(frames, offsets, **settings)
+    raise WavuError(f"segment.kind={kind} is unknown; known: cluster_runs, ward, stride, change")
+
+
+def change(frames: np.ndarray, offsets: np.ndarray, *, dims: int, prominence: float) -> np.ndarray:
+    """A segment begins where a frame differs most from the one before: at peaks of their distance.
+
+    frames (N, d), offsets (B + 1,) -> starts (S,) int64. dims: of each frame that are looked at, each brought to variance 1, the
+    first ones of PCA. prominence: of a peak (``scipy.signal.find_peaks``), by the standard deviation of the distances.
+    """
+    starts = [_changes(row[:, :dims].astype(np.float32), prominence) for row in Ragged(frames, offsets)]
+    return np.concatenate([np.zeros(0, np.int64), *(start + begin for start, begin in zip(starts, offsets[:-1], strict=True))])
+
+
+def _changes(frames: np.ndarray, prominence: float) -> np.ndarray:
+    """The first frame of an utterance (N, d), and those at peaks of change; none of one without frames."""
+    if not len(frames):
+        return np.zeros(0, np.int64)
+    steps = np.diff(frames, axis=0, prepend=frames[:1]) / np.maximum(frames.std(0), 1e-6)
+    distance = np.sqrt(np.square(steps).sum(1))
+    peaks, _ = find_peaks(distance, prominence=prominence * distance.std())
+    return np.union1d(peaks, [0])
 
 
 def stride(offsets: np.ndarray, *, frames: int) -> np.ndarray:

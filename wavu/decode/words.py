@@ -23,6 +23,7 @@ from kaldi_decoder import (
 )
 
 from wavu.decode import graph
+from wavu.decode.align import line
 from wavu.decode.lattice import sentences
 from wavu.decode.topology import Topology, compiled
 from wavu.errors import WavuError
@@ -147,6 +148,15 @@ class WordDecoder:
             return self._timed(words, labels, scores) if best == words else self.align(scores, best)
         return self._timed(words, labels, scores)
 
+    def best_path(self, scores: np.ndarray) -> tuple[int, ...]:
+        """The words (rows of the lexicon) of the best path in the graph: nearly always those of the best sentence, and never slow.
+
+        Where the n-gram would charge more than the path paid, ``decode`` looks at runners-up, which takes seconds where many words
+        fit about as well.
+        """
+        found = self._search(self._graph, self._laid_out(scores))
+        return () if found is None else found[1]
+
     def nbest(self, scores: np.ndarray, n: int) -> list[Hypothesis]:
         """The n best different sentences of scores (N, P), best first; fewer where the beam holds no more."""
         laid_out = self._laid_out(scores)
@@ -191,8 +201,9 @@ class WordDecoder:
         if len(laid_out) < self.topology.n_states:
             return None
         for widening in range(WIDENINGS):
-            limit = NO_LIMIT if widening else self.max_active
-            decoder = FasterDecoder(fst, FasterDecoderOptions(self.beam * 4**widening, limit, LEAST_ACTIVE))
+            # More states first: where many words fit about as well, a wide beam without a limit follows millions of them.
+            limit = min(self.max_active * 4**widening, NO_LIMIT)
+            decoder = FasterDecoder(fst, FasterDecoderOptions(self.beam * 2**widening, limit, LEAST_ACTIVE))
             decoder.decode(DecodableCtc(laid_out))
             if decoder.reached_final():
                 _, labels, words, weight = kaldifst.get_linear_symbol_sequence(decoder.get_best_path()[1])
@@ -237,14 +248,7 @@ class WordDecoder:
 
     def _line(self, words: tuple[int, ...]) -> kaldifst.StdConstFst:
         """A graph of one sentence."""
-        arcs, free = [], 0
-        for phones in [*(self.pronunciations[word] for word in words), []]:
-            arcs.append((free, free + 1, 0, 0))
-            if self.topology.silence is not None:
-                arcs.append((free, free + 1, self.topology.silence + 1, 0))
-            arcs += [(free + 1 + place, free + 2 + place, phone + 1, 0) for place, phone in enumerate(phones)]
-            free += 1 + len(phones)
-        return graph.behind(self.topology, compiled(np.array(arcs), finals=np.array([free])), n_marks=0)
+        return line([self.pronunciations[word] for word in words], self.topology)
 
     def _timed(self, words: tuple[int, ...], labels: list[int], scores: np.ndarray) -> list[Word]:
         """Words with the times and posteriors of their phones, which are those of the path in their order."""
