@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The zero-shot rival, both ways: an encoder is taught phones by labels of German (one reader, 1.2 hours) and hears English (28
 # readers, 5.3 hours), then the other way round, each scored against the references on which the unsupervised recogniser is.
-# With hypotheses of that (id, phones; of scripts/librispeech_mini.sh and scripts/german.sh), the two are compared.
+# With hypotheses of that (id, phones; as scripts/real_speech.py leaves them), the two are compared.
 # ARGUMENTS of phoneme_ctc follow. On two cores without an encoder: ENCODER_DIR null, ARGUMENTS fine_tuning=small.
 set -euo pipefail
 

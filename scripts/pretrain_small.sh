@@ -27,4 +27,4 @@ python -m wavu.prepare_text text="$data/text/en-ljspeech.txt" language=en-us out
 python -m wavu.choose_layer encoder="$encoder" audio_dir="$data/librispeech-mini/audio" text="$out/text" \
     out_dir="$out/layers_$objective" keep_frames=true
 python "$here/probe_layers.py" "$out/layers_$objective" "$data/librispeech-mini/references.tsv"
-bash "$here/librispeech_mini.sh" "$data" "$out/recognition_$objective" "$encoder"
+python "$here/real_speech.py" "$data" "$out/recognition_$objective" librispeech-mini --encoder="$encoder" --seeds=0

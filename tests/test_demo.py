@@ -52,7 +52,7 @@ def sentences(folder: Path) -> set[str]:
 
 
 TINY = {
-    "prepare_audio": ["kmeans.clusters=32", "shard_minutes=1"],
+    "prepare_audio": ["encoder=mfcc", "segment=ward", "kmeans.clusters=32", "shard_minutes=1"],
     "prepare_text": [],
     "cold_gan": [],
     "gan_train": ["sweep=rates", "members=3", "updates=8", "validation.every=4", "batch_size=8", "discriminator.channels=8", "decipher.search.rounds=1",

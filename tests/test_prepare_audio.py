@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
 from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json
 
+PLAIN = ("encoder=mfcc", "segment=ward")
 SMALL = ("kmeans.clusters=8", "vad=none")
 ARRAYS = ("frames", "units", "segments", "starts", "spans")
 
@@ -46,7 +46,14 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
-    return partial(typed, prepare_audio)
+    """The command as typed, MFCC in segments of Ward's unless something else is given: they need no model."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        groups = {str(argument).partition("=")[0] for argument in arguments}
+        plain = [setting for setting in PLAIN if setting.partition("=")[0] not in groups]
+        return typed(prepare_audio, *plain, *arguments)
+
+    return run
 
 
 def arrays(out_dir: Path) -> dict[str, bytes]:
@@ -284,7 +291,7 @@ def test_a_kill_in_the_middle_leaves_no_trace(corpus: Path, tmp_path: Path, run)
     settings = (f"audio_dir={corpus}", "shard_minutes=0.05", "sample.hours=0.003", "targets.clusters=16", *SMALL)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     for files, landmark in ((10, "encoded/00001"), (99, "shards/00005")):
-        program = [sys.executable, "-c", KILLED.format(files=files), f"out_dir={killed}", *settings]
+        program = [sys.executable, "-c", KILLED.format(files=files), f"out_dir={killed}", *PLAIN, *settings]
         assert subprocess.run(program, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
         assert (killed / landmark).exists() and not (killed / landmark / "rows.json").exists()
     assert run(f"out_dir={killed}", *settings)[0] == run(f"out_dir={whole}", *settings)[0] == 0

@@ -148,12 +148,12 @@ def test_evidence_is_higher_for_better_labels(folders: Path) -> None:
     config, speech = settings(folders), Speech.read(folders / "audio")
     silence = {"probability": 0.25, "before": 1.0, "after": 1.0}
     text = self_train.Text.read(folders / "text")
-    task = self_train._task(speech, text, folders / "text", truth(), silence, config)
+    task = self_train._task(speech, text, folders / "text", truth(), silence, config, through_units=True)
     found = []
     for share in (0.0, 0.1, 0.2, 0.4, 0.8):
         wrong = spoil(toy_speech(UTTERANCES, 0)[1], share, 3)
         labels = Ragged(np.repeat(wrong.flat, FRAMES), wrong.offsets * FRAMES)
-        found.append(self_train._evidence(hmm.cut(labels, 2), task, config["evidence"]))
+        found.append(self_train._evidence(hmm.cut(labels, 2), task, config))
     assert (np.diff(found) < -0.1).all()
 
 
@@ -167,7 +167,7 @@ def test_members_vote_and_the_chosen_one_breaks_ties(folders: Path) -> None:
         for votes in zip(chosen.flat, *said[: voters - 1], strict=True):
             most = max(votes.count(vote) for vote in votes)
             plain.append(next(vote for vote in votes if votes.count(vote) == most))  # the chosen one's stands first
-        found, _ = self_train._generator_labels(folders / "gan", speech, voters)
+        found, _ = self_train._first_labels(folders / "gan", speech, voters)
         agreed = Ragged(np.repeat(plain, FRAMES), found.offsets)
         tied = np.array([len(set(votes)) == 3 for votes in zip(chosen.flat, *said, strict=True)]).repeat(FRAMES)
         assert np.array_equal(found.flat[~tied], agreed.flat[~tied])

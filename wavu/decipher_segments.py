@@ -20,6 +20,7 @@ from torch import Tensor
 
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.kmeans import assign, fit_kmeans
+from wavu.audio.seen import in_words
 from wavu.command import command
 from wavu.decipher import hmm, reading
 from wavu.decipher.channel import passed
@@ -63,7 +64,7 @@ def main_work(config: dict) -> None:
             shares, fit = _refined(shares, problem, config, rounds=config["rounds"]["voice"])
         else:
             shares, fit = _by_counts(problem, config)
-        counts |= _written(problem, shares, fit, voice, text, folders, config, stage.out_dir)
+        counts |= _written(problem, shares, fit, voice, front, folders, config, stage.out_dir)
         front.write(stage.out_dir / "frontend")
     _report(counts, stage.out_dir)
 
@@ -101,7 +102,7 @@ class Problem:
         self.noise = np.random.default_rng(config["seed"])
         self.offsets = speech.segments.offsets
         self.features = Whitening.fit(speech.segments.flat, dims=config["classifier"]["dims"])(speech.segments.flat)
-        self.grammar = hmm.grammar(self.sent(**config["channel"]), n_phones, order=3)
+        self.grammar = hmm.grammar(passed(lines, **config["channel"], generator=self.noise), n_phones, order=3)
 
     @classmethod
     def of(cls, speech: Speech, text: Text, config: dict) -> "Problem":
@@ -109,10 +110,6 @@ class Problem:
         if len(speech.segments.flat) < config["search"]["clusters"]:
             raise WavuError(f"{config['audio']} has {len(speech.segments.flat)} segments, too few to decipher; give more audio")
         return cls(speech, phones_of(text), len(text.phones) - 1, config)
-
-    def sent(self, *, drop: float, double: float, copies: int) -> Ragged:
-        """The text after the channel."""
-        return passed(self.lines, drop=drop, double=double, copies=copies, generator=self.noise)
 
 
 def _refined(shares: Tensor, problem: Problem, config: dict, *, rounds: int) -> tuple[Tensor, float]:
@@ -200,9 +197,8 @@ def _pooled(speech: Speech, posteriors: Callable[[np.ndarray], np.ndarray]) -> T
 def _by_counts(problem: Problem, config: dict) -> tuple[Tensor, float]:
     """Shares (S, V) of the start that the full sum explains best among those of least loss, and its log likelihood."""
     settings = config["search"]
-    said = skipgrams(
-        problem.sent(**config["channel"] | {"double": 0.0}), problem.n_phones, lags=settings["lags"], positions=1, margin=0
-    )
+    sent = passed(problem.lines, **config["channel"] | {"double": 0.0}, generator=problem.noise)  # doubling did not help here
+    said = skipgrams(sent, problem.n_phones, lags=settings["lags"], positions=1, margin=0)
     starts: list[tuple[float, Tensor]] = []
     rng = torch.Generator().manual_seed(config["seed"])
     with track("naming clusters", settings["clusterings"] * _steps(settings), "steps") as advance:
@@ -241,9 +237,10 @@ def _clusters(problem: Problem, clusters: int, seed: int) -> np.ndarray:
 
 
 def _written(
-    problem: Problem, shares: Tensor, fit: float, voice: str | None, text: Text, folders: dict, config: dict, out_dir: Path
+    problem: Problem, shares: Tensor, fit: float, voice: str | None, front: FrontEnd, folders: dict, config: dict, out_dir: Path
 ) -> dict:
     """Write the phone of each segment and how likely it is; label-free scores of them for stage.json."""
+    text, language = Text.read(folders["text"]), str(finished(folders["text"], "prepare_text")["config"]["language"])
     sure, labels = shares.max(1)
     found = Ragged(labels.numpy().astype(np.int16), problem.offsets)
     found.write(out_dir, "labels")
@@ -261,6 +258,7 @@ def _written(
         "utterances": len(found),
         "segments": len(labels),
         "segments_per_second": round(len(labels) / seconds, 2),
+        "encoder_has_seen": in_words(front.settings.get("has_seen"), language),
         "start": f"read by espeak-ng's voice {voice}" if voice else "counts alone",
         "log_likelihood": round(fit, 4),
         "confidence": round(float(sure.mean()), 4),
@@ -275,6 +273,7 @@ def _report(counts: dict, out_dir: Path) -> None:
         f"{counts['log_likelihood']:.3f} per segment, perplexity {counts['lm_perplexity']:.2f}, {100 * counts['vocabulary_used']:.0f} % "
         f"of the phones used -> {out_dir}"
     )
+    say(counts["encoder_has_seen"])
     if counts["suspected_failed"]:
         say(f"warning: suspected failed ({counts['suspected_failed']}); give voice=NAME, more audio, or another seed")
 

@@ -11,10 +11,10 @@ ANSWER_SECONDS = 10.0
 Loaded = TypeVar("Loaded")
 
 
-def load(name: str, read: Callable[[bool], Loaded], *, what: str) -> Loaded:
+def load(name: str, read: Callable[[bool], Loaded], *, what: str, instead: str = "") -> Loaded:
     """What ``read`` makes of a folder, of the hub's cache, or else of the hub; told whether to keep off the network.
 
-    what: is loaded, in words for the message.
+    what: is loaded, instead: what else would do, in words for the message.
 
     Raises:
         WavuError: there is no such folder or model, it is damaged, or of another kind; or ``read`` says what is wrong.
@@ -30,7 +30,7 @@ def load(name: str, read: Callable[[bool], Loaded], *, what: str) -> Loaded:
             else "no such folder, and no such model on the Hugging Face hub, or no way to reach it"
         )
         remedy = "give a folder with config.json, preprocessor_config.json and weights"
-        raise WavuError(f"cannot load {what}: {cause}; {remedy}") from error
+        raise WavuError(f"cannot load {what}: {cause}; {remedy}{instead and f', or {instead}'}") from error
 
 
 def _from_disk_or_hub(name: str, read: Callable[[bool], Loaded]) -> Loaded:

@@ -22,6 +22,7 @@ from wavu.audio import kmeans
 from wavu.audio.encoder import load_encoder
 from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
 from wavu.audio.frontend import FrontEnd, centred
+from wavu.audio.seen import has_seen
 from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
 from wavu.audio.vad import speech_spans
 from wavu.command import command
@@ -141,9 +142,10 @@ def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
     settings = {name: config[name] for name in ("vad", "encoder", "segment", "min_seconds", "max_seconds")}
     model = config["encoder"].get("model")
+    settings["has_seen"] = has_seen(config["encoder"], languages_taught(model) if model else None)
     if model and Path(model).is_dir():  # so that the folder is found from any other
         settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
-    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"], level=level)
+    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"], levelled=level)
     if not _wants_targets(config):
         return front
     cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], config["sample"]["frames"], config["seed"])
@@ -205,6 +207,7 @@ def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
         "segments": segments,
         "clusters": len(front.centroids),
         "dim": front.directions.shape[1],
+        "encoder_has_seen": front.settings["has_seen"]["what"],
         "segments_per_second": round(segments / speech, 2),
     } | ({} if front.target_centroids is None else {"targets": len(front.target_centroids)})
 
@@ -215,7 +218,7 @@ def _in_words(counts: dict, out_dir: Path) -> str:
     return (
         f"{out_dir}: {counts['utterances']:,} utterances, {duration_words(counts['audio_seconds'])} of audio, "
         f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units{targets}, "
-        f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped"
+        f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped; the encoder has seen {counts['encoder_has_seen']}"
     )
 
 

@@ -30,6 +30,7 @@ from wavu.text.silence import phones_of
 
 LONGEST_ORDER = 6  # KenLM, as pip builds it, reads no longer n-grams
 CHUNK_WORDS = 5_000
+HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
 
 
@@ -61,8 +62,19 @@ def main_work(config: dict) -> None:
         for name, rows, symbols in (("phone", phones_of(text), text.phones), ("word", text.lines, text.words)):
             model = estimate(rows, symbols, order=config[f"{name}_order"])
             write_arpa(model, stage.out_dir / f"{name}s.arpa")
-            counts[f"{name}_perplexity"] = round(model.perplexity(rows, symbols), 2)
+            counts[f"{name}_perplexity"] = round(held_out_perplexity(rows, symbols, order=config[f"{name}_order"]), 2)
     say(_summary(counts, stage.out_dir))
+
+
+def held_out_perplexity(rows: Ragged, symbols: list[str], *, order: int) -> float:
+    """Perplexity of every twentieth sentence under an n-gram of the others: that of the text an n-gram learned from says little.
+
+    A symbol that only the held-out sentences have counts as <unk>.
+    """
+    every = min(HELD_OUT, len(rows))
+    held = np.arange(len(rows)) % every == every - 1
+    rest = rows.take(np.flatnonzero(~held)) if len(rows) > 1 else rows  # a lone sentence cannot be held out of itself
+    return estimate(rest, symbols, order=order).perplexity(rows.take(np.flatnonzero(held)), symbols)
 
 
 def _check(config: dict, source: Path) -> None:
@@ -216,7 +228,7 @@ def _size(text: Text) -> dict:
 def _summary(counts: dict, out_dir: Path) -> str:
     return (
         f"{counts['sentences']:,} sentences, {counts['words']:,} words ({counts['types']:,} different), {counts['phones']:,} phones "
-        f"({counts['inventory']} different, {counts['phones_per_word']:.1f} per word); perplexity {counts['phone_perplexity']:.1f} per phone, "
+        f"({counts['inventory']} different, {counts['phones_per_word']:.1f} per word); perplexity of sentences held out {counts['phone_perplexity']:.1f} per phone, "
         f"{counts['word_perplexity']:.0f} per word; {counts['dropped_words']:,} words dropped ({out_dir / 'dropped.tsv'})"
     )
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, part
 from wavu.acoustic.transform import unchanged
 from wavu.audio.files import read_manifest
 from wavu.audio.frontend import FrontEnd
+from wavu.audio.seen import in_words
 from wavu.command import command
 from wavu.decipher import hmm
 from wavu.decode import ctc
@@ -56,6 +57,7 @@ from wavu.store import (
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
+from wavu.scoring.verdict import judged
 
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 
@@ -80,6 +82,8 @@ def main_work(config: dict) -> None:
             _copy(folders, stage.out_dir)
             _hidden_markov_models(task, silence, config, stage.out_dir)
         counts |= read_json(stage.out_dir / HMM_DONE)
+        language = str(finished(folders["text"], "prepare_text")["config"]["language"])
+        counts["encoder_has_seen"] = in_words(FrontEnd.read(folders["audio"] / "frontend").settings.get("has_seen"), language)
         if config["student"]["kind"] != "none":
             counts["student"] = _student(task, folders, config, stage.out_dir)
         counts["suspected_failed"] = counts.get("student", counts["hmm"])["suspected_failed"]
@@ -145,7 +149,13 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     kept = max(turns, key=lambda turn: turn.evidence)
     weights["phones"] = _tune_phones(kept, task, config["tuning"])
     _write(kept, task, weights, silence, out_dir)
-    write_json(out_dir / HMM_DONE, _counts(turns, kept, task, weights))
+    counts = _counts(turns, kept, task, weights)
+    agreement, heard = _by_sound(kept.states, task, config)
+    divergence = task.judge.score(heard, seconds=1.0)["jsd3"]
+    verdict = judged(agreement=agreement, divergence=divergence)
+    counts["hmm"] |= {"agreement": round(agreement, 4), "divergence_by_sound": round(divergence, 4)}
+    counts["hmm"] |= {"predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
+    write_json(out_dir / HMM_DONE, counts)
 
 
 def _deciphered(folder: Path) -> bool:
@@ -221,7 +231,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A model, what it heard and the sub-states (N) it found. evidence: natural log likelihood per frame, see ``_evidence``."""
+    """A model, what it heard and the sub-states (N) it found. evidence: see ``_evidence``."""
 
     name: str
     model: hmm.Sounds
@@ -230,9 +240,7 @@ class Turn:
     evidence: float
 
 
-def _task(
-    speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict, *, through_units: bool
-) -> Task:
+def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict, *, through_units: bool) -> Task:
     noise, V = np.random.default_rng(config["seed"]), len(text.phones)
     lines = with_silence(text, generator=noise, probability=silence["probability"], surround=False)
     both = hmm.with_optional_silence(lines, V - 1)
@@ -263,7 +271,7 @@ def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
                 states = _through_words(decoder, model, task)
             else:
                 states = hmm.best_states(model, task.grammar, task.speech.frames, grammar_weight=1.0, phone_bonus=0.0)
-            evidence = _evidence(states, task, config["evidence"])
+            evidence = _evidence(states, task, config)
             turns.append(Turn(f"gaussians {len(turns)}", model, task.speech.frames, states, evidence))
             advance(note=f"evidence {evidence:.3f}")
             if evidence <= turns[-2].evidence:
@@ -276,7 +284,13 @@ def _first_turn(task: Task, config: dict, report: Callable[[float], None]) -> Tu
     if task.through_units:
         return _units_turn(task, config, report)
     states = hmm.cut(task.labels, task.shape[1])
-    return Turn("segments", _gaussians(states, task, config["gaussians"]), task.speech.frames, states, _evidence(states, task, config["evidence"]))
+    return Turn(
+        "segments",
+        _gaussians(states, task, config["gaussians"]),
+        task.speech.frames,
+        states,
+        _evidence(states, task, config),
+    )
 
 
 def _units_turn(task: Task, config: dict, report: Callable[[float], None]) -> Turn:
@@ -289,7 +303,7 @@ def _units_turn(task: Task, config: dict, report: Callable[[float], None]) -> Tu
         model, task.grammar, units, iterations=settings["iterations"], smoothing=settings["smoothing"], report=report
     )
     states = hmm.best_states(model, task.grammar, units, grammar_weight=1.0, phone_bonus=0.0)
-    return Turn("units", model, units, states, _evidence(states, task, config["evidence"]))
+    return Turn("units", model, units, states, _evidence(states, task, config))
 
 
 def _gaussians(states: Ragged, task: Task, settings: dict) -> AcousticModel:
@@ -300,7 +314,16 @@ def _gaussians(states: Ragged, task: Task, settings: dict) -> AcousticModel:
     return AcousticModel(transform, mixtures, stays(states, task.shape, task.device))
 
 
-def _evidence(states: Ragged, task: Task, settings: dict) -> float:
+def _evidence(states: Ragged, task: Task, config: dict) -> float:
+    """What a turn is judged by."""
+    if config["evidence"]["by"] == "agreement":
+        return _by_sound(states, task, config)[0]
+    if config["evidence"]["by"] == "likelihood":
+        return _likelihood(states, task, config["evidence"])
+    raise WavuError(f"unknown evidence.by '{config['evidence']['by']}'; known: likelihood, agreement")
+
+
+def _likelihood(states: Ragged, task: Task, settings: dict) -> float:
     """How well labels explain speech that was not looked at: log likelihood per frame under the HMM that they speak for.
 
     Its gaussians learn from half of the utterances and hear ``utterances`` of the others, as prepare_audio left them, whatever
@@ -317,6 +340,26 @@ def _evidence(states: Ragged, task: Task, settings: dict) -> float:
     )  # fmt: skip
     model = AcousticModel(unchanged(frames.flat.shape[1], task.device), mixtures, stays(some, task.shape, task.device))
     return hmm.evidence(model, task.pairs, task.speech.frames.take(others))
+
+
+def _by_sound(states: Ragged, task: Task, config: dict) -> tuple[float, Ragged]:
+    """How often the phone that sounds likeliest by itself is the one that was found there in its context; these phones in a row.
+
+    The gaussians learn from half of the utterances and hear others. Phones that go with the sounds are heard again in speech
+    that was not learned from; phones that only make words of the text are not.
+    """
+    learned = np.arange(0, len(states), 2)
+    others = np.arange(1, len(states), 2)[: config["evidence"]["utterances"]]
+    if not len(others):
+        others = learned
+    (V, n), frames = task.shape, task.speech.frames
+    half = replace(task, speech=replace(task.speech, frames=frames.take(learned)))
+    model = _gaussians(states.take(learned), half, config["gaussians"])
+    scores = model.log_likelihood(frames.take(others)).view(-1, V, n).logsumexp(-1)
+    heard, found = Ragged(scores.argmax(-1).cpu().numpy(), frames.take(others).offsets), states.take(others).flat // n
+    spoken = found != V - 1
+    agreement = float((heard.flat == found)[spoken].mean()) if spoken.any() else 0.0
+    return agreement, heard.keep(heard.run_starts() & (heard.flat != V - 1))
 
 
 # Words
@@ -493,7 +536,7 @@ def _counts(turns: list[Turn], kept: Turn, task: Task, weights: dict) -> dict:
 
 def _report(counts: dict, out_dir: Path) -> None:
     turns = ", ".join(f"{name} {value:.3f}" for name, value in counts["hmm"]["evidence"].items())
-    say(f"log likelihood per frame of speech not learned from: {turns}; kept: {counts['hmm']['kept']}")
+    say(f"evidence from speech not learned from: {turns}; kept: {counts['hmm']['kept']}")
     say(
         f"HMM: {counts['utterances']:,} utterances, {100 * counts['hmm']['labels_changed']:.1f} % of the frames relabelled; "
         f"perplexity {counts['hmm']['lm_perplexity']:.2f}, {counts['hmm']['phones_per_second']:.1f} phones per second"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import diags
 from sklearn.cluster import AgglomerativeClustering
 
-from wavu.audio.segment import pair_starts, segment_starts, stride, ward
+from wavu.audio.segment import change, pair_starts, segment_starts, stride, ward
 from wavu.errors import WavuError
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=8)
@@ -72,3 +72,23 @@ def test_one_frame_is_one_segment_and_none_is_none(kind: dict) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(WavuError, match="known: cluster_runs, ward, stride"):
         segment_starts(np.zeros(1), np.zeros((1, 1)), np.array([0, 1]), kind="oracle")
+
+
+def test_change_finds_planted_boundaries_in_each_utterance() -> None:
+    rng = np.random.default_rng(0)
+    lengths, truth, frames, offsets = [9, 7, 12, 6, 11], [], [], [0]
+    for _ in range(4):
+        rows = np.repeat(rng.normal(0, 3, (5, 6)), lengths, axis=0) + rng.normal(0, 0.05, (45, 6))
+        truth += (offsets[-1] + np.cumsum([0, *lengths[:-1]])).tolist()
+        frames.append(rows)
+        offsets.append(offsets[-1] + 45)
+    frames, offsets = np.concatenate(frames), np.array(offsets)
+    starts = change(frames, offsets, dims=6, prominence=0.5)
+    assert starts.tolist() == truth
+    alone = change(frames[45:90], np.array([0, 45]), dims=6, prominence=0.5)
+    assert (alone + 45).tolist() == [start for start in truth if 45 <= start < 90]
+
+
+def test_change_of_nothing_and_of_one_frame() -> None:
+    assert change(np.zeros((0, 3)), np.array([0]), dims=3, prominence=0.1).tolist() == []
+    assert change(np.ones((1, 3)), np.array([0, 0, 1, 1]), dims=3, prominence=0.1).tolist() == [0]

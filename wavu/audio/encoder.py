@@ -119,10 +119,15 @@ def _of_hugging_face(*, model: str, **settings: object) -> Encoder:
     from transformers import AutoConfig
 
     config = hub.load(
-        model, lambda offline: AutoConfig.from_pretrained(model, local_files_only=offline), what=f"the encoder {model}"
+        model,
+        lambda offline: AutoConfig.from_pretrained(model, local_files_only=offline),
+        what=f"the encoder {model}",
+        instead=WITHOUT,
     )
     return (Whisper if config.model_type == "whisper" else HuggingFace)(model=model, **settings)
 
+
+WITHOUT = "take encoder=mfcc, which needs no model: enough for one synthetic voice, useless for people"
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {"mfcc": Mfcc, "huggingface": _of_hugging_face}
 

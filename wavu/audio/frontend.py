@@ -45,13 +45,13 @@ class FrontEnd:
     scale: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int, level: bool = False) -> "FrontEnd":
+    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int, levelled: bool = False) -> "FrontEnd":
         """Learn units and PCA from a sample of encoder frames (N, D), centred by utterance where they are to be levelled.
 
         The original clusters frames of un-normalised audio and projects frames of normalised audio; here both are the same.
         """
-        scale = np.maximum(frames.std(0), 1e-6).astype(np.float32) if level else None
-        frames = frames / scale if level else frames
+        scale = np.maximum(frames.std(0), 1e-6).astype(np.float32) if levelled else None
+        frames = frames / scale if levelled else frames
         centroids = fit_kmeans(frames, **kmeans, seed=seed)
         return cls(settings, centroids, *fit_pca(frames, dim=dim), scale=scale)
 

@@ -61,9 +61,9 @@ class Whisper:
         """Waveforms of at most 30 s as one batch -> the frames (N, D) of each."""
         filled = [min(len(piece) + TAIL_SAMPLES, WINDOW_SAMPLES) // HOP_SAMPLES for piece in pieces]
         mel = torch.from_numpy(np.stack([self._mel(piece, max(filled)) for piece in pieces])).to(self.device)
-        mask = _mask(filled, self.device) if min(filled) < max(filled) else None
+        there = (torch.arange(max(filled)) < torch.tensor(filled)[:, None]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            states = torch.cat(self._states(mel, mask), -1).float().cpu().numpy()
+            states = torch.cat(self._states(mel, there), -1).float().cpu().numpy()
         return [rows[: len(piece) // HOP_SAMPLES] for rows, piece in zip(states, pieces, strict=True)]
 
     def _mel(self, piece: np.ndarray, frames: int) -> np.ndarray:
@@ -72,12 +72,14 @@ class Whisper:
         padded[: len(piece)] = piece[: len(padded)]
         return self.extractor(padded, sampling_rate=RATE_HZ, padding=False, truncation=False).input_features[0]
 
-    def _states(self, mel: Tensor, mask: Tensor | None) -> list[Tensor]:
-        """Mel (B, 80, 2 * N) -> the states (B, N, D) after each block that is wanted."""
-        network = self.network
-        hidden = nn.functional.gelu(network.conv1(mel))
-        hidden = nn.functional.gelu(network.conv2(hidden)).transpose(1, 2)  # (B, D, N) -> (B, N, D)
+    def _states(self, mel: Tensor, there: Tensor) -> list[Tensor]:
+        """Mel (B, 80, 2 * N) and which frames are there (B, N) -> the states (B, N, D) after each block that is wanted."""
+        network, columns = self.network, there.repeat_interleave(2, 1)[:, None]  # convolutions see zeros after the end
+        hidden = nn.functional.gelu(network.conv1(mel * columns))
+        hidden = nn.functional.gelu(network.conv2(hidden * columns)).transpose(1, 2)  # (B, D, N) -> (B, N, D)
         hidden = hidden + network.embed_positions.weight[: hidden.shape[1]]
+        # What attention adds (B, 1, 1, N): minus infinity for frames that only pad the batch.
+        mask = None if there.all() else torch.zeros_like(hidden[..., 0]).masked_fill(~there, -torch.inf)[:, None, None]
         states = []
         for block in network.layers:
             hidden = block(hidden, mask)
@@ -94,12 +96,6 @@ def _pieces(n: int) -> list[tuple[int, int]]:
     step = WINDOW_SAMPLES - OVERLAP_SAMPLES
     starts = range(0, max(1, n - OVERLAP_SAMPLES), step)
     return [(start, min(start + WINDOW_SAMPLES, n)) for start in starts]
-
-
-def _mask(filled: list[int], device: torch.device) -> Tensor:
-    """What attention adds (B, 1, 1, N): nothing for frames that are there, minus infinity for those that only pad the batch."""
-    there = torch.arange(max(filled), device=device) < torch.tensor(filled, device=device)[:, None]
-    return torch.zeros(there.shape, device=device).masked_fill(~there, -torch.inf)[:, None, None]
 
 
 def _load(name: str) -> tuple[nn.Module, object]:

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# What a GPU has to show, in pieces of ten minutes: each call does the next piece and what was cut goes on where it stopped.
+#   bash scripts/gpu_check.sh DATA_DIR ENCODER_DIR OUT_DIR [PIECE] [SIZE]
+# PIECE: tests, bench, features, cold, warm; without one, all in this order. SIZE: full, or toy, which shows on a CPU that all runs.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    sed -n 2,4p "$0" >&2
+    exit 2
+fi
+data=$1 encoder=$2 out=$3 pieces=${4:-tests bench features cold warm} size=${5:-full}
+mkdir -p "$out"
+both=(audio="$out/audio" text="$out/text")
+toy=()
+[ "$size" = toy ] && toy=(updates=4 validation.every=2 members=2 discriminator.channels=8 batch_size=4)
+
+piece() { # name, then the command; cut after ten minutes it is not lost, where the command itself goes on
+    local name=$1
+    shift
+    echo "== $name: $*"
+    timeout --signal=TERM 570 "$@" 2>&1 | tee -a "$out/$name.log"
+}
+
+for name in $pieces; do
+    case $name in
+        tests) piece tests python -m pytest -m gpu ;;
+        bench) piece bench python scripts/bench_gan.py $([ "$size" = toy ] && echo --quick) ;;
+        features)
+            piece features python -m wavu.prepare_audio audio_dir="$data/librispeech-mini/audio" encoder="$encoder" segment=cluster_runs out_dir="$out/audio"
+            piece features python -m wavu.prepare_text text="$data/text/en-ljspeech-unpaired.txt" language=en-us out_dir="$out/text"
+            ;;
+        # wav2vec-U 1.0 from nothing, its grid of 60 side by side; then members that start from the phones of a decipherment
+        cold) piece cold python -m wavu.gan_train "${both[@]}" recipe=wav2vec_u sweep=original_grid out_dir="$out/cold" "${toy[@]}" ;;
+        warm) piece warm python -m wavu.gan_train "${both[@]}" out_dir="$out/warm" "${toy[@]}" ;;
+        *)
+            echo "unknown piece $name; known: tests bench features cold warm" >&2
+            exit 2
+            ;;
+    esac
+done
