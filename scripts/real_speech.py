@@ -72,7 +72,7 @@ def run(name: str, data: Path, out: Path, seed: int, encoder: str, voice: str | 
         "corpus": name, "seed": seed, "start": read_json(found / "stage.json")["counts"]["start"], "encoder": encoder,
         "encoder_has_seen": counts["encoder_has_seen"], "hours": round(heard["speech_seconds"] / 3600, 2), "seconds": seconds,
         "per": {"segments": rate(found, audio, text, truth), "words": rate(model, audio, text, truth)},
-        "floor": floor(text, truth, seed), **{name: counts["hmm"][name] for name in ("agreement", "divergence_by_sound", "predicted_per", "verdict")},
+        "floor": floor(text, truth, seed), **{name: counts["hmm"][name] for name in ("agreement", "jsd1", "predicted_per", "verdict")},
         "suspected_failed": counts["suspected_failed"],
     }  # fmt: skip
     if seed == 0:

@@ -38,6 +38,7 @@ from wavu.engines import members_labels
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
 from wavu.progress import say, track
+from wavu.scoring.verdict import judged
 from wavu.selection import Judge, disagreement, perplexity, tuning_score
 from wavu.store import (
     Ragged,
@@ -57,7 +58,6 @@ from wavu.store import (
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
-from wavu.scoring.verdict import judged
 
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 
@@ -150,11 +150,10 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     weights["phones"] = _tune_phones(kept, task, config["tuning"])
     _write(kept, task, weights, silence, out_dir)
     counts = _counts(turns, kept, task, weights)
-    agreement, heard = _by_sound(kept.states, task, config)
-    divergence = task.judge.score(heard, seconds=1.0)["jsd3"]
-    verdict = judged(agreement=agreement, divergence=divergence)
-    counts["hmm"] |= {"agreement": round(agreement, 4), "divergence_by_sound": round(divergence, 4)}
-    counts["hmm"] |= {"predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
+    if _deciphered(Path(config["gan"])):  # the prediction is fitted to recordings of people
+        agreement = _agreement(kept.states, task, config)
+        verdict = judged(agreement=agreement, divergence=counts["hmm"]["jsd1"])
+        counts["hmm"] |= {"agreement": round(agreement, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
     write_json(out_dir / HMM_DONE, counts)
 
 
@@ -317,7 +316,7 @@ def _gaussians(states: Ragged, task: Task, settings: dict) -> AcousticModel:
 def _evidence(states: Ragged, task: Task, config: dict) -> float:
     """What a turn is judged by."""
     if config["evidence"]["by"] == "agreement":
-        return _by_sound(states, task, config)[0]
+        return _agreement(states, task, config)
     if config["evidence"]["by"] == "likelihood":
         return _likelihood(states, task, config["evidence"])
     raise WavuError(f"unknown evidence.by '{config['evidence']['by']}'; known: likelihood, agreement")
@@ -342,8 +341,8 @@ def _likelihood(states: Ragged, task: Task, settings: dict) -> float:
     return hmm.evidence(model, task.pairs, task.speech.frames.take(others))
 
 
-def _by_sound(states: Ragged, task: Task, config: dict) -> tuple[float, Ragged]:
-    """How often the phone that sounds likeliest by itself is the one that was found there in its context; these phones in a row.
+def _agreement(states: Ragged, task: Task, config: dict) -> float:
+    """Share of the frames in which the phone that sounds likeliest by itself is the one that was found there in its context.
 
     The gaussians learn from half of the utterances and hear others. Phones that go with the sounds are heard again in speech
     that was not learned from; phones that only make words of the text are not.
@@ -355,11 +354,10 @@ def _by_sound(states: Ragged, task: Task, config: dict) -> tuple[float, Ragged]:
     (V, n), frames = task.shape, task.speech.frames
     half = replace(task, speech=replace(task.speech, frames=frames.take(learned)))
     model = _gaussians(states.take(learned), half, config["gaussians"])
-    scores = model.log_likelihood(frames.take(others)).view(-1, V, n).logsumexp(-1)
-    heard, found = Ragged(scores.argmax(-1).cpu().numpy(), frames.take(others).offsets), states.take(others).flat // n
+    heard = model.log_likelihood(frames.take(others)).view(-1, V, n).logsumexp(-1).argmax(-1).cpu().numpy()
+    found = states.take(others).flat // n
     spoken = found != V - 1
-    agreement = float((heard.flat == found)[spoken].mean()) if spoken.any() else 0.0
-    return agreement, heard.keep(heard.run_starts() & (heard.flat != V - 1))
+    return float((heard == found)[spoken].mean()) if spoken.any() else 0.0
 
 
 # Words
@@ -546,6 +544,8 @@ def _report(counts: dict, out_dir: Path) -> None:
             f"student: {counts['student']['updates']:,} updates; perplexity {counts['student']['lm_perplexity']:.2f} without any language model, "
             f"{100 * counts['student']['disagreement']:.1f} % of its phones differ from the HMM's words"
         )
+    if "verdict" in counts["hmm"]:
+        say(f"{counts['hmm']['verdict']}; {counts['encoder_has_seen']}")
     say(f"-> {out_dir}")
     if counts["suspected_failed"]:
         say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust its phones")
