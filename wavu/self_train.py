@@ -344,11 +344,11 @@ def _likelihood(states: Ragged, task: Task, settings: dict) -> float:
 def _agreement(states: Ragged, task: Task, config: dict) -> float:
     """Share of the frames in which the phone that sounds likeliest by itself is the one that was found there in its context.
 
-    The gaussians learn from half of the utterances and hear others. Phones that go with the sounds are heard again in speech
-    that was not learned from; phones that only make words of the text are not.
+    The gaussians learn from half of the utterances, drawn at random as speakers may take turns, and hear others. Phones that go
+    with the sounds are heard again in speech that was not learned from; phones that only make words of the text are not.
     """
-    learned = np.arange(0, len(states), 2)
-    others = np.arange(1, len(states), 2)[: config["evidence"]["utterances"]]
+    learned, others = np.array_split(np.random.default_rng(config["seed"]).permutation(len(states)), 2)
+    others = others[: config["evidence"]["utterances"]]
     if not len(others):
         others = learned
     (V, n), frames = task.shape, task.speech.frames
