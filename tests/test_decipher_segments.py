@@ -60,7 +60,7 @@ def test_a_voice_and_words_find_the_phones(corpus: Path, tmp_path: Path, typed: 
 
 
 def test_the_same_seed_finds_the_same(corpus: Path, tmp_path: Path, typed: Typed) -> None:
-    """Each in a process of its own, as espeak-ng goes on where its last sentence left it."""
+    """Each in a process of its own: what was killed and starts over finds the same."""
     both = (f"audio={corpus}/audio", f"text={corpus}/text", *FEW, "reading.sentences=10")
     for name in ("one", "two"):
         subprocess.run([sys.executable, "-m", "wavu.decipher_segments", *both, f"out_dir={tmp_path / name}"], check=True)

@@ -18,6 +18,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _PHONEME_IPA = 2, 1, 2
 _CHARS_UTF8, _POSITION_CHARACTER = 1, 1
 _PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
 _EVENT_END, _EVENT_PHONEME = 0, 7
+_SEED = 1
 
 
 class _Event(ctypes.Structure):
@@ -66,6 +67,7 @@ class Voice:
     def __init__(self, name: str, *, pitch: int, words_per_minute: int) -> None:
         """Set the voice, its pitch (0-99) and rate."""
         self._library, self.rate_hz = _initialised()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # of breath and hiss, else drawn from the clock
         self._library.espeak_SetVoiceByName(name.encode())
         self._library.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
         self._library.espeak_SetParameter(_PARAMETER_PITCH, pitch, 0)
