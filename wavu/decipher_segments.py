@@ -27,14 +27,14 @@ from wavu.decipher.channel import passed
 from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum
 from wavu.decipher.matching import skipgrams
-from wavu.decipher.table import find_table
+from wavu.decipher.table import find_table, n_reports
 from wavu.decode.align import align
 from wavu.decode.topology import Topology
 from wavu.errors import WavuError
 from wavu.invent.speech import Voice
 from wavu.progress import say, track
 from wavu.selection import Judge
-from wavu.store import Ragged, Speech, Stage, Text, fingerprint, finished, write_array, write_json
+from wavu.store import Ragged, Speech, Stage, Text, fingerprint, finished, write_json
 from wavu.text import phonemise
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of
@@ -201,7 +201,9 @@ def _by_counts(problem: Problem, config: dict) -> tuple[Tensor, float]:
     said = skipgrams(sent, problem.n_phones, lags=settings["lags"], positions=1, margin=0)
     starts: list[tuple[float, Tensor]] = []
     rng = torch.Generator().manual_seed(config["seed"])
-    with track("naming clusters", settings["clusterings"] * _steps(settings), "steps") as advance:
+    with track(
+        "naming clusters", settings["clusterings"] * n_reports(restarts=settings["restarts"], steps=settings["steps"]), "steps"
+    ) as advance:
         for number in range(settings["clusterings"]):
             units = _clusters(problem, settings["clusters"], config["seed"] + number)
             heard = skipgrams(Ragged(units, problem.offsets), settings["clusters"], lags=settings["lags"], positions=1, margin=0)
@@ -222,11 +224,6 @@ def _by_counts(problem: Problem, config: dict) -> tuple[Tensor, float]:
     return _refined(best[0], problem, config, rounds=config["rounds"]["counts"])
 
 
-def _steps(settings: dict) -> int:
-    """Steps of one search: its restarts run in batches."""
-    return -(-settings["restarts"] // 40) * settings["steps"]
-
-
 def _clusters(problem: Problem, clusters: int, seed: int) -> np.ndarray:
     """The cluster (S) of each segment."""
     rows = problem.features.numpy()
@@ -245,7 +242,6 @@ def _written(
     found = Ragged(labels.numpy().astype(np.int16), problem.offsets)
     found.write(out_dir, "labels")
     problem.speech.starts.write(out_dir, "starts")
-    write_array(out_dir / "confidence.npy", sure.numpy().astype(np.float32))
     arpa, seconds = read_arpa(folders["text"] / "phones.arpa"), len(problem.speech.frames.flat) * HOP_SECONDS
     judge = Judge.of(
         problem.lines, phones=problem.n_phones + 1, log10_probability=lambda said: arpa.score(said, text.phones),

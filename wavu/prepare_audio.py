@@ -32,7 +32,6 @@ from wavu.store import Ragged, Stage, folder_fingerprint, languages_taught, read
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
-LEVELLED = ("whisper", "huggingface")  # encoders whose frames are levelled; MFCC are by nature, the original's frames were not
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 
@@ -133,7 +132,7 @@ def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, 
 
 def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
     """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
-    level = config["encoder"]["kind"] in LEVELLED
+    level = config["encoder"]["kind"] == "huggingface"  # MFCC are level by nature; frames of the original were not
     heard = (Encoded.read(folder).frames for folder in sample)
     flats = [centred(frames).flat if level else frames.flat for frames in heard]
     frames = _draw(flats, config["sample"]["frames"], config["seed"])

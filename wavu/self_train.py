@@ -150,10 +150,9 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     weights["phones"] = _tune_phones(kept, task, config["tuning"])
     _write(kept, task, weights, silence, out_dir)
     counts = _counts(turns, kept, task, weights)
-    if _deciphered(Path(config["gan"])):  # the prediction is fitted to recordings of people
-        agreement = _agreement(kept.states, task, config)
-        verdict = judged(agreement=agreement, divergence=counts["hmm"]["jsd1"])
-        counts["hmm"] |= {"agreement": round(agreement, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
+    if not task.through_units:  # the prediction is fitted to recordings of people, where evidence is agreement
+        verdict = judged(agreement=kept.evidence, divergence=counts["hmm"]["jsd1"])
+        counts["hmm"] |= {"agreement": round(kept.evidence, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
     write_json(out_dir / HMM_DONE, counts)
 
 

@@ -15,6 +15,11 @@ from torch import Tensor
 _BATCH = 40  # restarts side by side; more are no faster
 
 
+def n_reports(*, restarts: int, steps: int) -> int:
+    """How often ``find_table`` reports."""
+    return -(-restarts // _BATCH) * steps
+
+
 def find_table(
     heard: Tensor,
     said: Tensor,

@@ -13,7 +13,7 @@ from wavu.decode import graph
 from wavu.decode.topology import Topology, compiled
 
 WIDE = 1e4  # nats: in the graph of one sentence there is little to give up
-NO_LIMIT, LEAST_ACTIVE = 2**31 - 1, 20
+LEAST_ACTIVE, NO_LIMIT = 20, 2**31 - 1  # states: so many are followed however far behind
 
 
 def line(pronunciations: Sequence[np.ndarray], topology: Topology) -> kaldifst.StdConstFst:

@@ -23,7 +23,7 @@ from kaldi_decoder import (
 )
 
 from wavu.decode import graph
-from wavu.decode.align import line
+from wavu.decode.align import LEAST_ACTIVE, NO_LIMIT, line
 from wavu.decode.lattice import sentences
 from wavu.decode.topology import Topology, compiled
 from wavu.errors import WavuError
@@ -36,7 +36,6 @@ ROUNDING = 1e-4  # nats per word by which its price in the graph may differ from
 MOST_SENTENCES = 4096  # looked at in one lattice
 NARROW = 6.0  # nats behind the best, where the search for an n-best list begins
 WIDENINGS = 12  # of the beam, each by four, until something ends well
-LEAST_ACTIVE, NO_LIMIT = 20, 2**31 - 1  # states: so many are followed however far behind
 
 
 @dataclass(frozen=True)
