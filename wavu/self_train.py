@@ -150,7 +150,7 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     weights["phones"] = _tune_phones(kept, task, config["tuning"])
     _write(kept, task, weights, silence, out_dir)
     counts = _counts(turns, kept, task, weights)
-    if not task.through_units:  # the prediction is fitted to recordings of people, where evidence is agreement
+    if config["evidence"]["by"] == "agreement":  # which the prediction is fitted to
         verdict = judged(agreement=kept.evidence, divergence=counts["hmm"]["jsd1"])
         counts["hmm"] |= {"agreement": round(kept.evidence, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
     write_json(out_dir / HMM_DONE, counts)
