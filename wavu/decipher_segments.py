@@ -58,7 +58,7 @@ def main_work(config: dict) -> None:
     speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
     front = FrontEnd.read(folders["audio"] / "frontend")
     with stage.run() as counts:
-        problem = Problem.of(speech, text, config)
+        problem = Problem(speech, text, config)
         if voice:
             shares = _read_aloud(problem, front, voice, config)
             shares, fit = _refined(shares, problem, config, rounds=config["rounds"]["voice"])
@@ -92,24 +92,23 @@ def _voice(wanted: str | None, language: str) -> str | None:
 class Problem:
     """What a decipherment works on.
 
-    features (S, D), white, and offsets of utterances: of the segments. frames: (N, d) of the speech. lines: phones of the text.
-    grammar: of the text as the channel lets it through. V: phones without silence.
+    features (S, D), white, and offsets of utterances: of the segments. speech, text: as prepared. lines: phones of the text. grammar:
+    of the text as the channel lets it through. n_phones: V, without silence.
     """
 
-    def __init__(self, speech: Speech, lines: Ragged, n_phones: int, config: dict) -> None:
-        """Whiten the segments and send the text through the channel."""
-        self.speech, self.lines, self.n_phones = speech, lines, n_phones
+    def __init__(self, speech: Speech, text: Text, config: dict) -> None:
+        """Whiten the segments and send the text through the channel.
+
+        Raises:
+            WavuError: there are fewer segments than clusters.
+        """
+        if len(speech.segments.flat) < config["search"]["clusters"]:
+            raise WavuError(f"{config['audio']} has {len(speech.segments.flat)} segments, too few to decipher; give more audio")
+        self.speech, self.text, self.lines, self.n_phones = speech, text, phones_of(text), len(text.phones) - 1
         self.noise = np.random.default_rng(config["seed"])
         self.offsets = speech.segments.offsets
         self.features = Whitening.fit(speech.segments.flat, dims=config["classifier"]["dims"])(speech.segments.flat)
-        self.grammar = hmm.grammar(passed(lines, **config["channel"], generator=self.noise), n_phones, order=3)
-
-    @classmethod
-    def of(cls, speech: Speech, text: Text, config: dict) -> "Problem":
-        """Refuse speech without segments, and count the phones."""
-        if len(speech.segments.flat) < config["search"]["clusters"]:
-            raise WavuError(f"{config['audio']} has {len(speech.segments.flat)} segments, too few to decipher; give more audio")
-        return cls(speech, phones_of(text), len(text.phones) - 1, config)
+        self.grammar = hmm.grammar(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
 
 
 def _refined(shares: Tensor, problem: Problem, config: dict, *, rounds: int) -> tuple[Tensor, float]:
@@ -148,7 +147,7 @@ def _read_aloud(problem: Problem, front: FrontEnd, voice: str, config: dict) -> 
 
 def _some_sentences(problem: Problem, config: dict) -> list[list[tuple[str, np.ndarray]]]:
     """Sentences to be read, drawn at random: their words, each with its phones."""
-    text, settings = Text.read(Path(config["text"])), config["reading"]
+    text, settings = problem.text, config["reading"]
     fit = np.flatnonzero(text.lines.lengths <= settings["longest"])
     if not len(fit):
         raise WavuError(f"all sentences of {config['text']} have more than reading.longest={settings['longest']} words")
@@ -237,7 +236,7 @@ def _written(
     problem: Problem, shares: Tensor, fit: float, voice: str | None, front: FrontEnd, folders: dict, config: dict, out_dir: Path
 ) -> dict:
     """Write the phone of each segment and how likely it is; label-free scores of them for stage.json."""
-    text, language = Text.read(folders["text"]), str(finished(folders["text"], "prepare_text")["config"]["language"])
+    text, language = problem.text, str(finished(folders["text"], "prepare_text")["config"]["language"])
     sure, labels = shares.max(1)
     found = Ragged(labels.numpy().astype(np.int16), problem.offsets)
     found.write(out_dir, "labels")
