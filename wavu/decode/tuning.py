@@ -62,7 +62,7 @@ def _check(grid: Mapping[str, Sequence[float]]) -> None:
 
 
 def _said(decoder: WordDecoder, scores: Sequence[np.ndarray]) -> tuple[Ragged, Ragged]:
-    """Words and phones (B rows each) on the decoder's best paths."""
-    found = [decoder.best_path(each) for each in scores]
-    words = Ragged.of(found, np.int32)
-    return words, Ragged.of([decoder.phones(words) for words in found], np.int16)
+    """Words and phones (B rows each) that the decoder finds."""
+    found = [decoder.decode(each) for each in scores]
+    words = Ragged.of([np.array([word.word for word in each], int) for each in found], np.int32)
+    return words, Ragged.of([decoder.phones(each) for each in found], np.int16)
