@@ -1,5 +1,6 @@
 """The last turn of self-training: learns from labels, judges without them, stops, and goes on where it was killed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,16 @@ def settings(**changed: object) -> dict:
     }
 
 
+NO_FRAMES = Ragged.of([], np.float32)
+
+
+def frames_of(waves: list[np.ndarray]) -> Ragged:
+    """Log spectra (N, 161) of 20 ms each, in place of an encoder's frames."""
+    spectra = [np.fft.rfft(wave[: len(wave) // 320 * 320].reshape(-1, 320) * np.hanning(320)) for wave in waves]
+    logs = [np.log(np.abs(rows) + 0.1) for rows in spectra]
+    return Ragged.of([(rows - rows.mean()) / rows.std() for rows in logs], np.float16)
+
+
 @pytest.fixture
 def lessons(tmp_path: Path) -> fine_tune.Lessons:
     waves, labels = tones(40, seed=1)
@@ -40,7 +51,7 @@ def lessons(tmp_path: Path) -> fine_tune.Lessons:
         Recording(str(number), tmp_path / f"{number}.wav", 0.0, len(wave) / 16_000) for number, wave in enumerate(waves)
     ]
     seconds = np.array([recording.seconds for recording in recordings])
-    return fine_tune.Lessons(recordings, labels, np.linspace(0, 1, 40), seconds)
+    return fine_tune.Lessons(recordings, labels, np.linspace(0, 1, 40), seconds, frames_of(waves))
 
 
 def judge(labels: Ragged) -> Judge:
@@ -68,6 +79,20 @@ def test_a_student_is_left_that_says_what_it_was_taught(lessons: fine_tune.Lesso
     assert student.phones == PHONES and about["learned"] == round(0.9 * 36) and about["updates"] == 150
     assert about["language"] == "x" and about["scores"]["disagreement"] == pytest.approx(counts["disagreement"], abs=1e-4)
     assert not (tmp_path / "student" / "checkpoint.safetensors").exists()
+
+
+def test_a_head_learns_from_frames_and_reads_no_recording(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
+    chosen = settings(updates=400) | {"kind": "head"}
+    chosen["network"] = {name: value for name, value in chosen["network"].items() if name != "stride"}
+    deaf = replace(lessons, recordings=[replace(each, path=tmp_path / "gone.wav") for each in lessons.recordings])
+    how = {"phones": PHONES, "encoder": None, "judge": judge(lessons.labels), "about": {}, "settings": chosen, "seed": 0}
+    pupil, said, counts = fine_tune.fine_tune(deaf, tmp_path / "student", **how)
+    assert counts["disagreement"] < 0.3 and len(said) == 40
+    student = Student.read(tmp_path / "student")
+    assert student.hears_frames and not student.hears_waveforms and student.hop_seconds == 0.02
+    inputs = np.asarray(lessons.frames[5], np.float32)
+    again = student.score_each(lambda place: inputs, [0.02 * len(inputs)], batch_seconds=10.0)[0]
+    assert len(again) == len(inputs) and np.allclose(again, pupil.hear(np.array([5]))[0], atol=1e-5)
 
 
 def test_killed_it_goes_on_to_the_same_weights(
@@ -124,10 +149,10 @@ def test_learns_from_the_surest_and_never_from_those_it_is_judged_on(lessons: fi
 
 def test_utterances_without_labels_teach_nothing() -> None:
     rows = Ragged.of([np.array([], int), np.array([1, 2]), np.array([], int), np.array([0])], np.int16)
-    learned, judged = fine_tune.Lessons([], rows, np.ones(4), np.ones(4)).split(surest=1.0, held=100, seed=0)
+    learned, judged = fine_tune.Lessons([], rows, np.ones(4), np.ones(4), NO_FRAMES).split(surest=1.0, held=100, seed=0)
     assert sorted([*learned, *judged]) == [1, 3]
     with pytest.raises(WavuError, match="nothing to learn from"):
-        fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3), np.ones(3)).split(surest=1.0, held=1, seed=0)
+        fine_tune.Lessons([], rows.take(np.array([0, 1, 2])), np.ones(3), np.ones(3), NO_FRAMES).split(surest=1.0, held=1, seed=0)
 
 
 def test_an_encoder_is_fine_tuned_but_its_convolutions_stay(lessons: fine_tune.Lessons, tmp_path: Path) -> None:

@@ -115,11 +115,14 @@ class StudentEngine:
 
     def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
         """See :class:`Engine`."""
-        rows = self.student.score(speech, batch_seconds=STUDENT_SECONDS)
-        for waveform, scores in zip(speech, rows, strict=True):
+        for waveform, scores in zip(speech, self._scores(speech), strict=True):
             found, sure = ctc.greedy(scores)
             times = ctc.spans(found, hop_seconds=self.student.hop_seconds, seconds=seconds(len(waveform)))
             yield Heard([self.phones[phone] for phone in found[:, 0]], times, sure, scores)
+
+    def _scores(self, speech: list[np.ndarray]) -> list[np.ndarray]:
+        """Log probabilities (N, P) of each waveform (T',)."""
+        return self.student.score(speech, batch_seconds=STUDENT_SECONDS)
 
     def topology(self) -> "Topology":
         """That of CTC."""
@@ -136,6 +139,22 @@ class StudentEngine:
             inside = (phone >= 0) & (mark < np.append(heard.times[:, 1], 0.0)[phone])
             times[inside, side] = heard.times[phone[inside], side]
         return times
+
+
+@dataclass(frozen=True, eq=False)
+class HeadEngine(StudentEngine):
+    """A head behind the front end, which cuts out the speech and encodes it."""
+
+    front_end: FrontEnd
+
+    def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The speech, as voice activity detection finds it."""
+        return self.front_end.listen(waveform)
+
+    def _scores(self, speech: list[np.ndarray]) -> list[np.ndarray]:
+        frames = self.front_end.frames(self.front_end.encode(speech))
+        inputs = [np.asarray(row, np.float32) for row in frames]
+        return self.student.score_each(inputs.__getitem__, frames.lengths * HOP_SECONDS, batch_seconds=STUDENT_SECONDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +210,8 @@ def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
     if (folder / "student" / "model.safetensors").exists():
         from wavu.student.model import Student  # here, because it needs seconds
 
-        return StudentEngine(Student.read(folder / "student")), FrontEnd.read(folder / "frontend")
+        student, front_end = Student.read(folder / "student"), FrontEnd.read(folder / "frontend")
+        return (HeadEngine(student, front_end) if student.hears_frames else StudentEngine(student)), front_end
     for name, read in (("hmm", read_hmm), ("generator", read_generator)):
         if (folder / f"{name}.safetensors").exists():
             front_end = FrontEnd.read(folder / "frontend")

@@ -38,9 +38,13 @@ def main_work(config: dict) -> None:
         raise WavuError(
             f"{model} holds an HMM and no CTC student, which alone can be exported; run wavu.self_train with student=small"
         )
+    student = Student.read(model / "student")
+    if student.hears_frames:
+        raise WavuError(
+            f"{model} holds a head, which hears nothing without wavu's encoder; run wavu.self_train with student=small"
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise WavuError(f"{out} is there already; give a new out=")
-    student = Student.read(model / "student")
     temporary = out.with_name(f".{out.name}{PARTIAL}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Pseudo-labels and recordings in, a CTC student out: the last turn of self-training (Baevski et al. 2021, section 3.5).
 
-The student hears whole recordings, pauses included, as it will where wavu is not installed. It is judged without labels on
+The student hears whole recordings, pauses included, as it will where wavu is not installed; a head hears the frames of speech. It is judged without labels on
 utterances it does not learn from, and stops when it no longer gets better. Killed, it goes on from the last validation.
 """
 
@@ -32,12 +32,14 @@ class Lessons:
     """What there is to learn from, of U utterances.
 
     labels: phones of each, no silence. confidence (U): in its labels, 0 to 1. speech_seconds (U): of it that are no pause.
+    frames (N, d): of the speech, which a head hears.
     """
 
     recordings: Sequence[Recording]
     labels: Ragged
     confidence: np.ndarray
     speech_seconds: np.ndarray
+    frames: Ragged
 
     def split(self, *, surest: float, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Utterances to learn from, the share ``surest`` of the others, and about ``held`` to be judged on (a tenth of few)."""
@@ -83,10 +85,11 @@ def fine_tune(
     phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
     about: where the lessons come from, for the card of an export. settings: a ``configs/student/*.yaml``.
     """
-    student = new_student(phones, encoder, settings, seed)
+    frame_dim = lessons.frames.flat.shape[1] if settings["kind"] == "head" else None
+    student = new_student(phones, encoder, settings, seed, frame_dim=frame_dim)
     learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
-    seconds = np.array([recording.seconds for recording in lessons.recordings])
-    pupil = Pupil(student, inputs_of(student, lessons.recordings), seconds)
+    pupil = _pupil(student, lessons)
+    seconds = pupil.seconds
 
     def score(rows: np.ndarray, said: Ragged) -> dict:
         differing = disagreement(said, lessons.labels.take(rows))
@@ -127,9 +130,19 @@ def teach(student: Student, feed: Feed, judge: Callable[[], Numbers], folder: Pa
     return rows
 
 
-def new_student(phones: list[str], encoder: str | None, settings: dict, seed: int) -> Student:
-    """Its new weights are drawn from the seed."""
+def _pupil(student: Student, lessons: Lessons) -> Pupil:
+    """The student in front of whole recordings or, if it is a head, of the frames of their speech."""
+    if student.hears_frames:
+        return Pupil(student, lambda place: np.asarray(lessons.frames[place], np.float32), lessons.speech_seconds)
+    seconds = np.array([recording.seconds for recording in lessons.recordings])
+    return Pupil(student, inputs_of(student, lessons.recordings), seconds)
+
+
+def new_student(phones: list[str], encoder: str | None, settings: dict, seed: int, *, frame_dim: int | None) -> Student:
+    """Its new weights are drawn from the seed. frame_dim: of what it hears, if it is a head."""
     torch.manual_seed(seed)
+    if frame_dim:
+        return Student.head(phones, dim=frame_dim, **settings["network"], regularisation=settings["regularisation"])
     if encoder is None:
         return Student.small(phones, **settings["network"], regularisation=settings["regularisation"])
     return Student.pretrained(phones, encoder=encoder, regularisation=settings["regularisation"])
@@ -154,5 +167,8 @@ def inputs_of(student: Student, recordings: Sequence[Recording]) -> Callable[[in
 
 def _described(student: Student, encoder: str | None) -> str:
     millions = sum(weight.numel() for weight in student.model.parameters()) / 1e6
-    kind = "a small conformer, from random weights" if encoder is None else f"{encoder}, fine-tuned"
+    small = (
+        "a small conformer on frames of a frozen encoder" if student.hears_frames else "a small conformer, from random weights"
+    )
+    kind = small if encoder is None else f"{encoder}, fine-tuned"
     return f"{kind} ({millions:.1f} million weights)"

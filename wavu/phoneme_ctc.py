@@ -109,7 +109,7 @@ def main_work(config: dict) -> None:
         return
     taught = gathered({name: read_corpus(name, rows, files[name], config) for name, rows in recordings.items()})
     inventory = taught.inventory()
-    student = new_student(inventory, config["start_from"], config["fine_tuning"], config["seed"])
+    student = new_student(inventory, config["start_from"], config["fine_tuning"], config["seed"], frame_dim=None)
     say(_found(taught, inventory))
     with stage.run() as counts:
         write_table(stage.out_dir / "left_out.tsv", taught.left_out, ("language", "id", "reason"))

@@ -468,6 +468,7 @@ def _student(task: Task, folders: dict[str, Path], config: dict, out_dir: Path) 
         task.said(Ragged.read(out_dir, "states")),
         np.asarray(read_array(out_dir / "confidence.npy")),
         task.speech.frames.lengths * HOP_SECONDS,
+        task.speech.frames,
     )
     lessons.labels.write(out_dir, "lessons")
     encoder = _student_encoder(settings, folders["audio"])
@@ -487,8 +488,8 @@ def _student(task: Task, folders: dict[str, Path], config: dict, out_dir: Path) 
 
 
 def _student_encoder(settings: dict, audio: Path) -> str | None:
-    """What is fine-tuned: the encoder that is named, or the one that prepare_audio used; None for a small network."""
-    if settings["kind"] == "small":
+    """What is fine-tuned: the encoder that is named, or the one that prepare_audio used; None for a new network."""
+    if settings["kind"] in ("small", "head"):
         return None
     used = read_json(audio / "frontend" / "frontend.json")["encoder"]
     if settings["encoder"] is None and used["kind"] != "huggingface":

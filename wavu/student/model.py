@@ -1,7 +1,8 @@
 """A CTC student: a Hugging Face model with its feature extractor and tokenizer, in memory and as one folder.
 
-Either a small conformer of its own on log mel energies, for machines without a GPU, or a pre-trained encoder with a new
-linear layer on top (Baevski et al. 2020, section 3.3). Both are stock classes, so the folder needs no code of wavu.
+Either a small conformer of its own on log mel energies, for machines without a GPU; or a pre-trained encoder with a new
+linear layer on top (Baevski et al. 2020, section 3.3); or a head, a small conformer on the frames of an encoder that stays as
+it is. All are stock classes. The folder of the first two needs no code of wavu; a head needs wavu's front end before it.
 
 Shapes: B waveforms, T samples at 16 kHz, N frames of ``hop_seconds``, P tokens: blank first, then the phones without silence.
 """
@@ -38,6 +39,7 @@ from wavu.units import HOP_SECONDS, RATE_HZ, seconds
 BLANK = "<pad>"  # transformers takes the padding token for CTC's blank
 UNKNOWN = "<unk>"  # the tokenizer wants one; no target has it, and the network has no output for it
 WEIGHTS = "model.safetensors"
+EXTRACTOR = "preprocessor_config.json"
 MEL_BINS = 80
 MEL_SECONDS = HOP_SECONDS / 2
 SHORTEST_SECONDS = 0.1  # in less there is no phone, and convolutions find nothing to stand on
@@ -45,10 +47,13 @@ SHORTEST_SECONDS = 0.1  # in less there is no phone, and convolutions find nothi
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """A network that gives log probabilities of tokens. phones: those of columns 1 and on; column 0 is the blank."""
+    """A network that gives log probabilities of tokens. phones: those of columns 1 and on; column 0 is the blank.
+
+    extractor: None for a head, which hears frames of wavu's front end.
+    """
 
     model: PreTrainedModel
-    extractor: FeatureExtractionMixin
+    extractor: FeatureExtractionMixin | None
     phones: list[str]
 
     @classmethod
@@ -57,21 +62,16 @@ class Student:
     ) -> "Student":
         """A conformer (Gulati et al. 2020) with random weights, of transformers' Wav2Vec2-BERT.
 
-        stride: log mel frames of 10 ms that make one of its own. width: of its layers, three times as many in the feed-forward
-        parts. kernel: frames its convolutions see. regularisation: dropouts and masks, by the names transformers gives them.
+        stride: log mel frames of 10 ms that make one of its own. width, layers, heads, kernel, regularisation: see ``_conformer``.
         """
-        config = Wav2Vec2BertConfig(
-            feature_projection_input_dim=MEL_BINS * stride,
-            hidden_size=width,
-            intermediate_size=3 * width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            conv_depthwise_kernel_size=kernel,
-            position_embeddings_type="rotary",
-            **_ctc(phones, regularisation),
-        )
+        sizes = {"width": width, "layers": layers, "heads": heads, "kernel": kernel}
         extractor = SeamlessM4TFeatureExtractor(feature_size=MEL_BINS, num_mel_bins=MEL_BINS, stride=stride)
-        return cls(Wav2Vec2BertForCTC(config), extractor, list(phones))
+        return cls(_conformer(phones, dim=MEL_BINS * stride, **sizes, regularisation=regularisation), extractor, list(phones))
+
+    @classmethod
+    def head(cls, phones: Sequence[str], *, dim: int, regularisation: dict, **sizes: int) -> "Student":
+        """The same conformer on frames (N, ``dim``) of an encoder. sizes: width, layers, heads, kernel, see ``_conformer``."""
+        return cls(_conformer(phones, dim=dim, **sizes, regularisation=regularisation), None, list(phones))
 
     @classmethod
     def pretrained(cls, phones: Sequence[str], *, encoder: str, regularisation: dict) -> "Student":
@@ -103,7 +103,7 @@ class Student:
         try:
             number = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
             model = AutoModelForCTC.from_pretrained(folder, dtype=torch.float32).eval()
-            extractor = AutoFeatureExtractor.from_pretrained(folder)
+            extractor = AutoFeatureExtractor.from_pretrained(folder) if (folder / EXTRACTOR).exists() else None
         except (OSError, ValueError, SafetensorError) as error:
             cause = " ".join(str(error).split())[:200]
             raise WavuError(f"cannot read the student in {folder}: {cause}; run wavu.self_train again") from error
@@ -118,20 +118,28 @@ class Student:
         """
         with atomic_files(folder, last=WEIGHTS) as temporary:
             self.model.save_pretrained(temporary)
-            self.extractor.save_pretrained(temporary)
+            if self.extractor:
+                self.extractor.save_pretrained(temporary)
             _tokenizer(self.phones, temporary).save_pretrained(temporary)
 
     @property
     def hop_seconds(self) -> float:
         """Seconds of audio per frame."""
+        if self.hears_frames:
+            return HOP_SECONDS
         if self.hears_waveforms:
             return seconds(int(np.prod(self.model.config.conv_stride)))
         return MEL_SECONDS * self.extractor.stride
 
     @property
+    def hears_frames(self) -> bool:
+        """Whether its inputs are frames of wavu's front end."""
+        return self.extractor is None
+
+    @property
     def hears_waveforms(self) -> bool:
         """Whether its inputs are the samples themselves."""
-        return not isinstance(self.extractor, SeamlessM4TFeatureExtractor)
+        return not (self.hears_frames or isinstance(self.extractor, SeamlessM4TFeatureExtractor))
 
     def inputs(self, waveform: np.ndarray) -> np.ndarray:
         """What the network sees of a waveform (T,): rows (N, features) or, where it has convolutions of its own, samples (T,)."""
@@ -183,6 +191,27 @@ class Student:
     def _masks(self) -> bool:
         """Whether the network can be told what is padding; with a group norm over time it was trained to hear zeros there."""
         return getattr(self.model.config, "feat_extract_norm", "layer") != "group"
+
+
+def _conformer(
+    phones: Sequence[str], *, dim: int, width: int, layers: int, heads: int, kernel: int, regularisation: dict
+) -> Wav2Vec2BertForCTC:
+    """A conformer (Gulati et al. 2020) with random weights on rows of ``dim`` numbers, and a CTC layer.
+
+    width: of its layers, three times as many in the feed-forward parts. kernel: frames its convolutions see. regularisation:
+    dropouts and masks, by the names transformers gives them.
+    """
+    config = Wav2Vec2BertConfig(
+        feature_projection_input_dim=dim,
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        conv_depthwise_kernel_size=kernel,
+        position_embeddings_type="rotary",
+        **_ctc(phones, regularisation),
+    )
+    return Wav2Vec2BertForCTC(config)
 
 
 def _ctc(phones: Sequence[str], regularisation: dict) -> dict:
