@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from probe_truth import DIMS, teach
-from real_speech import CORPORA, Corpus, command, rate
+from real_speech import CORPORA, Corpus, command, phones_in, rate
 from rich.console import Console
 from rich.table import Table
 
@@ -62,7 +62,8 @@ class Budget:
             self._with_true_names(found, text)
         command("self_train", model, *both, f"gan={found}", "student=none")
         truth = read_references(self.references, self.where / "text")
-        return [f"{rate(folder, audio, text, truth):.3f}" for folder in (found, model)]
+        said = [phones_in(found, text), phones_in(model, text)]
+        return [f"{rate(phones, audio, text, truth):.3f}" for phones in said]
 
     def _said(self, speech: Speech, text: Path) -> list[np.ndarray]:
         """Numbers of the phones of each utterance."""

@@ -46,7 +46,7 @@ TOLD_EVERY = 50  # steps of the search
 
 
 def main_work(config: dict) -> None:
-    """Find a start, refine it by the full sum, and say how far the result can be trusted."""
+    """Find a start and refine it by the full sum."""
     folders = {name: Path(config[name]) for name in ("audio", "text")}
     records = {name: finished(folder, f"prepare_{name}") for name, folder in folders.items()}
     written = records["text"]["config"]
@@ -258,7 +258,6 @@ def _written(
         "log_likelihood": round(fit, 4),
         "confidence": round(float(sure.mean()), 4),
         **{name: round(value, 4) for name, value in scores.items()},
-        "suspected_failed": judge.suspect(scores),
     }
 
 
@@ -268,9 +267,7 @@ def _report(counts: dict, out_dir: Path) -> None:
         f"{counts['log_likelihood']:.3f} per segment, perplexity {counts['lm_perplexity']:.2f}, {100 * counts['vocabulary_used']:.0f} % "
         f"of the phones used -> {out_dir}"
     )
-    say(counts["encoder_has_seen"])
-    if counts["suspected_failed"]:
-        say(f"warning: suspected failed ({counts['suspected_failed']}); give voice=NAME, more audio, or another seed")
+    say(f"{counts['encoder_has_seen']}; wavu.self_train, which comes next, says whether it was found")
 
 
 main = command("decipher_segments", main_work, __doc__)

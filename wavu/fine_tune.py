@@ -99,7 +99,8 @@ def fine_tune(
     utterances = Utterances(
         lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), batch_seconds
     )
-    rows = teach(student, utterances, lambda: score(judged, pupil.say(judged)), folder, settings=settings, seed=seed)
+    limited = _limited(settings, len(utterances.epoch(np.random.default_rng(seed))))
+    rows = teach(student, utterances, lambda: score(judged, pupil.say(judged)), folder, settings=limited, seed=seed)
     everything = np.arange(len(seconds))
     said = pupil.say(everything)
     scores = score(everything, said)
@@ -128,6 +129,13 @@ def teach(student: Student, feed: Feed, judge: Callable[[], Numbers], folder: Pa
     weights, rows = train(teacher, judge, folder / CHECKPOINT, what="student", **patience)
     restore_weights(student.model, weights)
     return rows
+
+
+def _limited(settings: dict, batches: int) -> dict:
+    """Settings with as many updates as ``training.epochs`` over so many batches take, where that is less."""
+    training = dict(settings["training"])
+    epochs = training.pop("epochs", np.inf)
+    return settings | {"training": training | {"updates": int(min(training["updates"], np.ceil(epochs * batches)))}}
 
 
 def _pupil(student: Student, lessons: Lessons) -> Pupil:

@@ -87,6 +87,8 @@ def main_work(config: dict) -> None:
         if config["student"]["kind"] != "none":
             counts["student"] = _student(task, folders, config, stage.out_dir)
         counts["suspected_failed"] = counts.get("student", counts["hmm"])["suspected_failed"]
+        if deciphered:  # a student is no better than what it learned from
+            counts["suspected_failed"] = counts["hmm"]["suspected_failed"] or counts["suspected_failed"]
         (stage.out_dir / HMM_DONE).unlink()
     _report(counts, stage.out_dir)
 
@@ -152,7 +154,10 @@ def _hidden_markov_models(task: "Task", silence: dict, config: dict, out_dir: Pa
     counts = _counts(turns, kept, task, weights)
     if config["evidence"]["by"] == "agreement":  # which the prediction is fitted to
         verdict = judged(agreement=kept.evidence, divergence=counts["hmm"]["jsd1"])
-        counts["hmm"] |= {"agreement": round(kept.evidence, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict)}
+        counts["hmm"] |= {
+            "agreement": round(kept.evidence, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict),
+            "suspected_failed": str(verdict) if verdict.word == "failed" else None,
+        }  # fmt: skip
     write_json(out_dir / HMM_DONE, counts)
 
 
