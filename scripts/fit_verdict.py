@@ -3,8 +3,9 @@
     python scripts/fit_verdict.py [RUNS.tsv]
 
 RUNS.tsv (scripts/verdict_runs.tsv): per, agreement, divergence of each run, some with the text of another language, a shuffled one, or
-without a voice. Printed: what belongs into wavu/scoring/verdict.py; and, each run being predicted from all others, the error and how well
-PER under 0.5 is told from above (area under the ROC curve).
+without a voice; use: fit, or later for runs that came after the line stood. Printed: what belongs into wavu/scoring/verdict.py; the error,
+each run of the fit being predicted from the others; the error on later runs; and how well PER under 0.5 is told from above in all of them
+(area under the ROC curve).
 """
 
 import sys
@@ -18,25 +19,28 @@ from wavu.store import read_table
 RUNS = Path(__file__).parent / "verdict_runs.tsv"
 
 
-def fitted(path: Path = RUNS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The three coefficients; PER of the runs, and PER predicted from the others."""
-    rows = read_table(path, ["per", "agreement", "divergence"])
+def fitted(path: Path = RUNS) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The three coefficients; PER of all runs, PER predicted without it, and which runs came later."""
+    rows = read_table(path, ["per", "agreement", "divergence", "use"])
     per = np.array([min(1.0, float(row["per"])) for row in rows])
     known = np.array([[1.0, float(row["agreement"]), float(row["divergence"])] for row in rows])
+    later = np.array([row["use"] == "later" for row in rows])
 
     def line(kept: np.ndarray) -> np.ndarray:
         return np.linalg.lstsq(known[kept], per[kept], rcond=None)[0]
 
-    left_out = [known[run] @ line(np.arange(len(per)) != run) for run in range(len(per))]
-    return line(np.ones(len(per), bool)), per, np.array(left_out)
+    predicted = [known[run] @ line(~later & (np.arange(len(per)) != run)) for run in range(len(per))]
+    return line(~later), per, np.array(predicted).clip(0, 1), later
 
 
 def main() -> None:
     """Print it."""
-    (base, agreement, divergence), per, predicted = fitted(Path(sys.argv[1]) if len(sys.argv) > 1 else RUNS)
+    (base, agreement, divergence), per, predicted, later = fitted(Path(sys.argv[1]) if len(sys.argv) > 1 else RUNS)
     print(f"BASE, OF_AGREEMENT, OF_DIVERGENCE = {base:.3f}, {agreement:.3f}, {divergence:.3f}")
-    print(f"ERROR = {np.sqrt(np.mean((predicted - per) ** 2)):.3f}  # of {len(per)} runs, each predicted from the others")
-    print(f"area under the ROC curve for PER < 0.5: {roc_auc_score(per < 0.5, -predicted):.3f}")
+    for kept, what in ((~later, "each predicted from the others"), (later, "which came later")):
+        error = np.sqrt(np.mean((predicted - per)[kept] ** 2))
+        print(f"ERROR = {error:.3f}  # of {kept.sum()} runs, {what}")
+    print(f"area under the ROC curve for PER < 0.5, all {len(per)} runs: {roc_auc_score(per < 0.5, -predicted):.3f}")
 
 
 if __name__ == "__main__":
