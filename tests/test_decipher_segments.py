@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wavu import decipher_segments, evaluate, prepare_audio, prepare_text, self_train
+import wavu
+from wavu import decipher_segments, evaluate, export, prepare_audio, prepare_text, self_train
 from wavu.demo import make_corpus
+from wavu.errors import WavuError
 from wavu.store import Ragged, Speech, read_json, read_table
 
 CORPUS = {"seed": 3, "utterances": 60, "held_out": 2, "sentences": 400, "lexicon": 40, "voices": 2, "words_per_minute": 140}
@@ -57,6 +59,22 @@ def test_a_voice_and_words_find_the_phones(corpus: Path, tmp_path: Path, typed: 
     assert phone_error_rate(corpus, tmp_path / "model") < 0.15
     about = read_json(tmp_path / "model" / "stage.json")["counts"]["hmm"]
     assert 0.5 < about["agreement"] <= 1 and about["predicted_per"] < 0.5
+
+
+def test_a_head_hears_new_recordings_as_those_it_learned_from(corpus: Path, tmp_path: Path, typed: Typed) -> None:
+    both = (f"audio={corpus}/audio", f"text={corpus}/text")
+    assert typed(decipher_segments, *both, f"out_dir={tmp_path}/found", *FEW)[0] == 0
+    few = ("gaussians.turns=1", "student=head", "student.training.updates=120", "student.validation.every=60")
+    code, told = typed(self_train, *both, f"gan={tmp_path}/found", f"out_dir={tmp_path}/model", *few)
+    assert code == 0, told
+    recogniser, recording = wavu.load(tmp_path / "model"), read_table(corpus / "audio" / "manifest.tsv", ["id", "path"])[3]
+    heard = recogniser.transcribe(recording["path"])
+    phones = (corpus / "text" / "phones.txt").read_text().split("\n")
+    said = [phones[phone] for phone in Ragged.read(tmp_path / "model", "student")[3]]
+    assert said and [span.text for span in heard.phones] == said
+    assert heard.words is not None and heard.phones[-1].end <= heard.seconds
+    with pytest.raises(WavuError, match="holds a head"):
+        export.main_work({"model": str(tmp_path / "model"), "out": str(tmp_path / "exported")})
 
 
 def test_the_same_seed_finds_the_same(corpus: Path, tmp_path: Path, typed: Typed) -> None:
