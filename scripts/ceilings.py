@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from probe_layers import probe
-from probe_truth import CLUSTERS, DIMS, by_cluster, teach
+from probe_truth import CLUSTERS, by_cluster, numbered, true_shares
 
 from wavu.audio.kmeans import assign, fit_kmeans
-from wavu.decipher.classifier import Whitening
 from wavu.evaluate import phone_error_rate, read_references
 from wavu.store import Ragged, Speech, Text
 
@@ -25,19 +24,17 @@ PROBED = 400  # utterances: all of them lie in memory
 def ceilings(audio: Path, text_dir: Path, references: Path) -> dict[str, float]:
     """PER of the linear probe and of the best table."""
     speech, text, truth = Speech.read(audio), Text.read(text_dir), read_references(references, text_dir)
-    number = {phone: index for index, phone in enumerate(text.phones)}
+    said = numbered(speech, text, truth)
     known = np.array([row for row, name in enumerate(speech.ids) if truth.get(name)])
     some = known[:: -(-len(known) // PROBED)]
-    said = [np.array([number[phone] for phone in truth.get(name, []) if phone in number], int) for name in speech.ids]
-    targets = [[phone for phone in truth[speech.ids[row]] if phone in number] for row in some]
+    targets = [[text.phones[phone] for phone in said[row]] for row in some]
     linear = probe(speech.frames.take(some), targets, phones=text.phones[:-1], seed=0)
     return {"linear_probe": round(linear, 4), "best_table": rate(best_table(speech, said, len(text.phones) - 1), said)}
 
 
 def best_table(speech: Speech, said: list[np.ndarray], n_phones: int) -> list[np.ndarray]:
     """Phones of all utterances, each cluster of segments having the name that most of its segments have."""
-    features = Whitening.fit(speech.segments.flat, dims=DIMS)(speech.segments.flat)
-    taught = teach(features, speech.segments.offsets, [row.tolist() for row in said], n_phones)
+    features, taught = true_shares(speech, said, n_phones)
     units = assign(features.numpy(), fit_kmeans(features.numpy(), clusters=CLUSTERS, iterations=25, restarts=1, seed=0))
     named = Ragged(by_cluster(taught, units).argmax(1).numpy()[units], speech.segments.offsets)
     return list(named.keep(named.run_starts()))

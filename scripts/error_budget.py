@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from probe_truth import DIMS, teach
+from probe_truth import numbered, true_shares
 from real_speech import CORPORA, Corpus, command, phones_in, rate
 from rich.console import Console
 from rich.table import Table
@@ -20,8 +20,7 @@ from rich.table import Table
 from wavu.audio.pool import mean_pool
 from wavu.decipher import reading
 from wavu.decipher.classifier import Whitening
-from wavu.decode.align import align
-from wavu.decode.topology import Topology
+from wavu.decipher_segments import aligner
 from wavu.evaluate import read_references
 from wavu.store import Ragged, Speech, Text, read_table
 
@@ -66,10 +65,8 @@ class Budget:
         return [f"{rate(phones, audio, text, truth):.3f}" for phones in said]
 
     def _said(self, speech: Speech, text: Path) -> list[np.ndarray]:
-        """Numbers of the phones of each utterance."""
-        number = {phone: index for index, phone in enumerate(Text.read(text).phones)}
-        truth = read_references(self.references, text)
-        return [np.array([number[phone] for phone in truth.get(name, []) if phone in number], int) for name in speech.ids]
+        """Numbers of the true phones of each utterance."""
+        return numbered(speech, Text.read(text), read_references(self.references, text))
 
     def _with_true_boundaries(self, copy: Path) -> Path:
         """A copy of the folder of prepare_audio whose segments are the phones of the references, aligned to the frames."""
@@ -79,15 +76,10 @@ class Budget:
         speech, V = Speech.read(self.where / "audio"), len(Text.read(text).phones) - 1
         said = self._said(speech, text)
         rows = Whitening.fit(speech.frames.flat, dims=FRAME_DIMS)(speech.frames.flat)
-        half = np.full((V + 1, 2), np.log(0.5))
-        topology = Topology.hmm(V + 1, 2, log_stay=half, log_leave=half)
-
-        def aligned(scores: np.ndarray, number: int) -> np.ndarray | None:
-            columns = align(scores.repeat(2, axis=1), [said[number]], topology)
-            return None if columns is None else columns // 2
-
         start = reading.flat_start(speech.frames.lengths, Ragged.of(said, np.int64), V)
-        _, labels = reading.learn(rows, start, aligned, n_phones=V + 1, turns=TURNS, shrinkage=SHRINKAGE)
+        _, labels = reading.learn(
+            rows, start, aligner([[row] for row in said], V), n_phones=V + 1, turns=TURNS, shrinkage=SHRINKAGE
+        )
         shutil.copytree(self.where / "audio", copy.with_suffix(".partial"), dirs_exist_ok=True)
         first = 0
         for shard in sorted((copy.with_suffix(".partial") / "shards").iterdir()):
@@ -104,9 +96,7 @@ class Budget:
     def _with_true_names(self, found: Path, text: Path) -> None:
         """The folder of decipher_segments with the names of the references, aligned to the segments."""
         speech = Speech.read(self.where / "audio")
-        features = Whitening.fit(speech.segments.flat, dims=DIMS)(speech.segments.flat)
-        said = [row.tolist() for row in self._said(speech, text)]
-        taught = teach(features, speech.segments.offsets, said, len(Text.read(text).phones) - 1)
+        _, taught = true_shares(speech, self._said(speech, text), len(Text.read(text).phones) - 1)
         Ragged(taught.argmax(1).numpy().astype(np.int16), speech.segments.offsets).write(found, "labels")
 
     def _true_text(self, folder: Path) -> Path:

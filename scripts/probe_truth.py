@@ -25,6 +25,7 @@ from wavu.decipher.full_sum import full_sum, posteriors
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import distance
 from wavu.evaluate import phone_error_rate, read_references
+from wavu.scoring.pairs import Sequences
 from wavu.store import Ragged, Speech, Text
 from wavu.text.silence import phones_of
 
@@ -38,9 +39,7 @@ def main() -> None:
     speech, text = Speech.read(Path(sys.argv[1])), Text.read(Path(sys.argv[2]))
     truth = read_references(Path(sys.argv[3]), Path(sys.argv[2]))
     V, offsets = len(text.phones) - 1, speech.segments.offsets
-    number = {phone: index for index, phone in enumerate(text.phones)}
-    features = Whitening.fit(speech.segments.flat, dims=DIMS)(speech.segments.flat)
-    taught = teach(features, offsets, [[number[p] for p in truth.get(name, []) if p in number] for name in speech.ids], V)
+    features, taught = true_shares(speech, numbered(speech, text, truth), V)
     channel = {"copies": 3, "generator": np.random.default_rng(0)}
     grammar = hmm.grammar(passed(phones_of(text), drop=0.1, double=0.1, **channel), V, order=3)
     said = skipgrams(passed(phones_of(text), drop=0.1, double=0.0, **channel), V, lags=LAGS, positions=1, margin=0).pairs
@@ -71,6 +70,18 @@ def main() -> None:
             "found: as a table", f"loss {distance(own[None], heard, said).item():.4f}", rate(own.argmax(1).numpy()[units])
         )
     Console().print(table)
+
+
+def numbered(speech: Speech, text: Text, truth: Sequences) -> list[np.ndarray]:
+    """Numbers of the true phones of each utterance."""
+    number = {phone: index for index, phone in enumerate(text.phones)}
+    return [np.array([number[phone] for phone in truth.get(name, []) if phone in number], int) for name in speech.ids]
+
+
+def true_shares(speech: Speech, said: list[np.ndarray], V: int) -> tuple[Tensor, Tensor]:
+    """White features (S, D) of the segments, and the shares (S, V) of the true phones in them."""
+    features = Whitening.fit(speech.segments.flat, dims=DIMS)(speech.segments.flat)
+    return features, teach(features, speech.segments.offsets, [row.tolist() for row in said], V)
 
 
 def teach(features: Tensor, offsets: np.ndarray, truth: list[list[int]], V: int) -> Tensor:

@@ -130,19 +130,26 @@ def _read_aloud(problem: Problem, front: FrontEnd, voice: str, config: dict) -> 
     frames = _spoken(words, front, voice, problem.noise, settings)
     white = Whitening.fit(frames.flat, dims=settings["dims"])
     spelled = [np.concatenate([phones for _, phones in line]) for line in words]
-    topology = Topology.hmm(V + 1, 2, log_stay=np.full((V + 1, 2), np.log(HALF)), log_leave=np.full((V + 1, 2), np.log(1 - HALF)))
-
-    def aligned(scores: np.ndarray, number: int) -> np.ndarray | None:
-        columns = align(scores.repeat(2, axis=1), [phones for _, phones in words[number]], topology)
-        return None if columns is None else columns // 2
-
     with track("aligning", settings["turns"], "turns") as advance:
         classifier, _ = reading.learn(
-            white(frames.flat), reading.flat_start(frames.lengths, Ragged.of(spelled, np.int64), V), aligned, n_phones=V + 1,
+            white(frames.flat), reading.flat_start(frames.lengths, Ragged.of(spelled, np.int64), V),
+            aligner([[phones for _, phones in line] for line in words], V), n_phones=V + 1,
             turns=settings["turns"], shrinkage=settings["shrinkage"],
             report=lambda changed: advance(note=f"{100 * changed:.1f} % of the frames changed"),
         )  # fmt: skip
     return _pooled(problem.speech, partial(_heard, white=white, classifier=classifier, n_phones=V))
+
+
+def aligner(lines: list[list[np.ndarray]], n_phones: int) -> Callable[[np.ndarray, int], np.ndarray | None]:
+    """What :func:`wavu.decipher.reading.learn` aligns with. lines: the phones of the words of each sentence; silence may stand between."""
+    shape = (n_phones + 1, 2)
+    topology = Topology.hmm(*shape, log_stay=np.full(shape, np.log(HALF)), log_leave=np.full(shape, np.log(1 - HALF)))
+
+    def aligned(scores: np.ndarray, number: int) -> np.ndarray | None:
+        columns = align(scores.repeat(2, axis=1), lines[number], topology)
+        return None if columns is None else columns // 2
+
+    return aligned
 
 
 def _some_sentences(problem: Problem, config: dict) -> list[list[tuple[str, np.ndarray]]]:

@@ -57,14 +57,11 @@ class Student:
     phones: list[str]
 
     @classmethod
-    def small(
-        cls, phones: Sequence[str], *, stride: int, width: int, layers: int, heads: int, kernel: int, regularisation: dict
-    ) -> "Student":
+    def small(cls, phones: Sequence[str], *, stride: int, regularisation: dict, **sizes: int) -> "Student":
         """A conformer (Gulati et al. 2020) with random weights, of transformers' Wav2Vec2-BERT.
 
-        stride: log mel frames of 10 ms that make one of its own. width, layers, heads, kernel, regularisation: see ``_conformer``.
+        stride: log mel frames of 10 ms that make one of its own. sizes: width, layers, heads, kernel, see ``_conformer``.
         """
-        sizes = {"width": width, "layers": layers, "heads": heads, "kernel": kernel}
         extractor = SeamlessM4TFeatureExtractor(feature_size=MEL_BINS, num_mel_bins=MEL_BINS, stride=stride)
         return cls(_conformer(phones, dim=MEL_BINS * stride, **sizes, regularisation=regularisation), extractor, list(phones))
 
