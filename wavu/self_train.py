@@ -508,6 +508,7 @@ def _student_encoder(settings: dict, audio: Path) -> str | None:
 def _origin(lessons: Lessons, task: Task, folders: dict[str, Path], config: dict) -> dict:
     """Where a student comes from, for the card of its export."""
     written = finished(folders["text"], "prepare_text")["config"]
+    start = read_json(folders["gan"] / "stage.json")["counts"].get("start", "a generator trained against a discriminator")
     return {
         "language": str(written["language"]),
         "units": written["units"],
@@ -515,6 +516,7 @@ def _origin(lessons: Lessons, task: Task, folders: dict[str, Path], config: dict
         "audio_seconds": sum(recording.seconds for recording in lessons.recordings),
         "sentences": len(task.text.lines),
         "words": len(task.text.lines.flat),
+        "start": start,
         "labels": f"what was decoded as {config['search']} of the text",
     }
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from wavu.audio.encoder import load_encoder
-from wavu.audio.whisper import OVERLAP_SAMPLES, WINDOW_SAMPLES, Whisper, _pieces
+from wavu.audio.whisper import Whisper
+from wavu.audio.whisper_ctc import WINDOW_SAMPLES
 from wavu.errors import WavuError
 
 SIZES = {
@@ -72,14 +71,6 @@ def test_a_long_recording_is_that_of_its_pieces_away_from_the_seams(folder: Path
     assert len(frames) == 2_000
     np.testing.assert_allclose(frames[:1_400], first[:1_400], atol=1e-5)
     np.testing.assert_allclose(frames[1_400:], second[100:], atol=1e-5)
-
-
-@given(st.integers(320, 10 * WINDOW_SAMPLES))
-def test_pieces_cover_a_recording_and_overlap(n: int) -> None:
-    pieces = _pieces(n)
-    assert pieces[0][0] == 0 and pieces[-1][1] == n
-    assert all(0 < end - start <= WINDOW_SAMPLES for start, end in pieces)
-    assert all(before[1] - after[0] == OVERLAP_SAMPLES for before, after in zip(pieces, pieces[1:], strict=False))
 
 
 def test_the_folder_of_a_whisper_is_one_choice_of_encoder(folder: Path) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.audio.layers import chosen_layers
-from wavu.audio.whisper import Whisper
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -117,6 +116,8 @@ def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.nd
 def _of_hugging_face(*, model: str, **settings: object) -> Encoder:
     """The encoder of a model's own kind: Whisper's hears log mel energies, all others waveforms."""
     from transformers import AutoConfig
+
+    from wavu.audio.whisper import Whisper  # here, because it needs seconds
 
     config = hub.load(
         model,

@@ -117,7 +117,7 @@ class Student:
             self.model.save_pretrained(temporary)
             if self.extractor:
                 self.extractor.save_pretrained(temporary)
-            _tokenizer(self.phones, temporary).save_pretrained(temporary)
+            tokenizer(self.phones, temporary).save_pretrained(temporary)
 
     @property
     def hop_seconds(self) -> float:
@@ -221,8 +221,8 @@ def _ctc(phones: Sequence[str], regularisation: dict) -> dict:
     } | regularisation
 
 
-def _tokenizer(phones: Sequence[str], folder: Path) -> Wav2Vec2PhonemeCTCTokenizer:
-    """What turns columns into phones with a space between them."""
+def tokenizer(phones: Sequence[str], folder: Path) -> Wav2Vec2PhonemeCTCTokenizer:
+    """What turns columns into phones with a space between them; leaves vocab.json in the folder."""
     write_json(folder / "vocab.json", {token: column for column, token in enumerate([BLANK, *phones, UNKNOWN])})
     return Wav2Vec2PhonemeCTCTokenizer(
         str(folder / "vocab.json"), do_phonemize=False, phone_delimiter_token=" ", word_delimiter_token=None,
