@@ -88,3 +88,12 @@ def test_contexts_that_nothing_goes_on_from_are_no_states() -> None:
     assert grammar_fst(WORDS[:3], ngram).num_states == 5
     single = estimate(Ragged.of([[0, 1], [0, 2]], np.int32), WORDS[:3], order=1)
     assert grammar_fst(WORDS[:3], single).num_states == 2
+
+
+def test_where_nothing_is_left_to_back_off_with_nothing_goes_on() -> None:
+    ngram = estimate(Ragged.of([[0], [1], [1], [1, 1, 0]], np.int32), WORDS[:2], order=3)
+    assert np.isinf(ngram.log10_backoffs[0]).any()
+    grammar = grammar_fst(WORDS[:2], ngram)
+    assert "inf" not in grammar.to_str().lower()
+    for sentence in ([0], [1, 1, 0], [0, 0, 1], [1, 0]):
+        assert cost_of(sentence, grammar) == pytest.approx(way_of(sentence, ngram), abs=1e-4)

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from wavu.decode.topology import Topology
@@ -133,6 +133,7 @@ def any_lexicon(rng: np.random.Generator, phones: int) -> tuple[list[str], Ragge
     st.integers(0, 2**32 - 1), st.sampled_from(["ctc", "hmm"]), st.integers(1, 3), st.integers(1, 6),
     st.sampled_from([0.0, 1.0]), st.booleans(),
 )  # fmt: skip
+@example(175, "hmm", 3, 4, 0.0, False)  # a context that leaves nothing to back off with: the graph was never finished
 def test_the_best_sentence_is_that_of_brute_force(seed: int, kind: str, order: int, frames: int, spite: float, weighted: bool):
     rng = np.random.default_rng(seed)
     phones = int(rng.integers(1, 4))

@@ -123,9 +123,14 @@ class Topology:
 def compiled(
     arcs: Arcs, *, finals: np.ndarray, costs: np.ndarray | None = None, final_costs: np.ndarray | None = None
 ) -> kaldifst.StdVectorFst:
-    """A transducer that starts in state 0. costs (A), final_costs: negated natural logarithms, nothing where None."""
+    """A transducer that starts in state 0. costs (A), final_costs: negated natural logarithms, nothing where None.
+
+    What costs infinitely much is left out: with infinities in its sums a determinisation never ends.
+    """
     costs = np.zeros(len(arcs)) if costs is None else costs
     final_costs = np.zeros(len(finals)) if final_costs is None else final_costs
+    arcs, costs = arcs[np.isfinite(costs)], costs[np.isfinite(costs)]
+    finals, final_costs = finals[np.isfinite(final_costs)], final_costs[np.isfinite(final_costs)]
     order = np.argsort(arcs[:, 0] != 0, kind="stable")  # the first line tells the start
     rows = zip(*arcs[order].T.tolist(), costs[order].tolist(), strict=True)
     lines = [f"{one} {other} {said} {meant} {cost:.9g}\n" for one, other, said, meant, cost in rows]

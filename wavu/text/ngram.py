@@ -125,7 +125,8 @@ def estimate(lines: Ragged, symbols: list[str], *, order: int) -> NGram:
         if n == 0:
             lower[BEGIN] = 1.0
         probs.append(np.log10(lower))
-        backoffs.append(np.log10(left))
+        with np.errstate(divide="ignore"):  # where nothing was taken off, nothing is left to back off with
+            backoffs.append(np.log10(left))
     return NGram(vocabulary, [table.keys for table in tables], probs, [*backoffs[1:], np.zeros(len(lower))])
 
 
