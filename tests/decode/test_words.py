@@ -148,26 +148,26 @@ def test_the_best_sentence_is_that_of_brute_force(seed: int, kind: str, order: i
         decoder = WordDecoder(
             words, pronunciations, Path(folder) / "words.arpa", topology, **weights, **WIDE, cache=Path(folder) / "cache"
         )
-    truth = every_sentence((words, pronunciations, scaled(topology, weights["acoustic_scale"])), arpa, scores, weights)
-    ranked = sorted(truth.values(), reverse=True)
-    said = tuple(word.word for word in decoder.decode(scores))
-    if frames < topology.n_states:
-        assert said == ()
-        return
-    paid = {
-        sentence: score
-        + weights["lm_weight"]
-        * (price(arpa, words, sentence) - float(arpa.score(Ragged.of([sentence], np.int64), words)[0]) * np.log(10))
-        for sentence, score in truth.items()
-    }
-    assert paid[said] == pytest.approx(max(paid.values()), abs=1e-3)
-    possible = [score for score in ranked if score > -np.inf]
-    found = decoder.nbest(scores, 4)
-    assert [each.score for each in found] == pytest.approx(possible[:4], abs=2e-3)
-    for each in found:
-        assert each.score == pytest.approx(truth[each.words], abs=2e-3)
-        alone = decoder.hypothesis(scores, each.words)
-        assert (alone.acoustic, alone.lm, alone.score) == pytest.approx((each.acoustic, each.lm, each.score), abs=2e-3)
+        truth = every_sentence((words, pronunciations, scaled(topology, weights["acoustic_scale"])), arpa, scores, weights)
+        ranked = sorted(truth.values(), reverse=True)
+        said = tuple(word.word for word in decoder.decode(scores))
+        if frames < topology.n_states:
+            assert said == ()
+            return
+        paid = {
+            sentence: score
+            + weights["lm_weight"]
+            * (price(arpa, words, sentence) - float(arpa.score(Ragged.of([sentence], np.int64), words)[0]) * np.log(10))
+            for sentence, score in truth.items()
+        }
+        assert paid[said] == pytest.approx(max(paid.values()), abs=1e-3)
+        possible = [score for score in ranked if score > -np.inf]
+        found = decoder.nbest(scores, 4)
+        assert [each.score for each in found] == pytest.approx(possible[:4], abs=2e-3)
+        for each in found:
+            assert each.score == pytest.approx(truth[each.words], abs=2e-3)
+            alone = decoder.hypothesis(scores, each.words)
+            assert (alone.acoustic, alone.lm, alone.score) == pytest.approx((each.acoustic, each.lm, each.score), abs=2e-3)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Utterances lie one after another in flat arrays: utterance b is rows ``offsets[b
 """
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from wavu.errors import WavuError
 from wavu.store import Ragged
@@ -39,6 +38,8 @@ def change(frames: np.ndarray, offsets: np.ndarray, *, dims: int, prominence: fl
 
 def _changes(frames: np.ndarray, prominence: float) -> np.ndarray:
     """The first frame of an utterance (N, d), and those at peaks of change; none of one without frames."""
+    from scipy.signal import find_peaks  # here, because it takes more than a second that transcribing need not wait for
+
     if not len(frames):
         return np.zeros(0, np.int64)
     steps = np.diff(frames, axis=0, prepend=frames[:1]) / np.maximum(frames.std(0), 1e-6)

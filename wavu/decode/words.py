@@ -10,6 +10,7 @@ Shapes: N frames, P columns, W words, V phones.
 
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import kaldifst
@@ -28,7 +29,7 @@ from wavu.decode.lattice import sentences
 from wavu.decode.topology import Topology, compiled
 from wavu.errors import WavuError
 from wavu.store import Ragged
-from wavu.text.ngram import read_arpa
+from wavu.text.ngram import NGram, read_arpa
 
 LN10 = float(np.log(10))
 WORST = -1e4  # stands for minus infinity: sums of it stay numbers
@@ -100,8 +101,7 @@ class WordDecoder:
         self.words, self.pronunciations, self.topology = words, pronunciations, topology
         self.beam, self.max_active = beam, max_active
         self._plain = graph.graph(words, pronunciations, arpa, topology, cache=cache)
-        self._ngram = read_arpa(arpa)
-        self._rows = self._ngram.rows(words)
+        self._arpa = arpa
         self._weigh(acoustic_scale, lm_weight, word_score, silence_score)
 
     def reweighted(self, *, acoustic_scale: float, lm_weight: float, word_score: float, silence_score: float) -> "WordDecoder":
@@ -223,9 +223,16 @@ class WordDecoder:
                 break
         return decoder.get_raw_lattice()[1]
 
+    @cached_property
+    def _ngram(self) -> tuple[NGram, np.ndarray]:
+        """The n-gram and the row of each word in it, read when first asked for: the best path needs the graph alone."""
+        ngram = read_arpa(self._arpa)
+        return ngram, ngram.rows(self.words)
+
     def _lm_cost(self, sentences: list[tuple[int, ...]]) -> np.ndarray:
         """-log P(words, </s>) of B sentences (B), natural."""
-        return -LN10 * self._ngram.score_rows(Ragged.of(sentences, np.int64), self._rows)
+        ngram, rows = self._ngram
+        return -LN10 * ngram.score_rows(Ragged.of(sentences, np.int64), rows)
 
     def _line(self, words: tuple[int, ...]) -> kaldifst.StdConstFst:
         """A graph of one sentence."""
