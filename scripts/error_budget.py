@@ -20,8 +20,8 @@ from rich.table import Table
 from wavu.audio.pool import mean_pool
 from wavu.decipher import reading
 from wavu.decipher.classifier import Whitening
-from wavu.decipher_segments import aligner
 from wavu.evaluate import read_references
+from wavu.stages.segments import aligner
 from wavu.store import Ragged, Speech, Text, read_table
 
 TURNS, SHRINKAGE, FRAME_DIMS = 8, 0.3, 256  # as the voice's frames are aligned

@@ -159,3 +159,18 @@ def test_help_shows_the_settings_with_their_comments(toy) -> None:
         and "gearbox:\n  gears: 5" in printed
     )
     assert "_self_" not in printed and "base" not in printed
+
+
+def test_the_settings_of_another_command_are_those_it_would_see(toy) -> None:
+    seen: list[dict] = []
+
+    def work(config: dict) -> None:
+        given = ["audio_dir=ä [1]", "out_dir=out", "pca.dim=4", "engine=facebook/hubert"]
+        seen.append(command.composed("toy", given, open_groups=("engine",)))
+        with pytest.raises(WavuError, match="did you mean 'pca.dim'"):
+            command.composed("toy", ["audio_dir=a", "out_dir=b", "pca.dimm=3"])
+
+    code, _, told = toy("audio_dir=in", "out_dir=out", work=work)
+    assert code == 0, told
+    _, alone, _ = toy("audio_dir=ä [1]", "out_dir=out", "pca.dim=4", "engine=facebook/hubert")
+    assert seen == [alone]

@@ -7,7 +7,8 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -62,6 +63,29 @@ def command(
         task()
 
     return main
+
+
+def composed(name: str, given: list[str], *, open_groups: tuple[str, ...] = ()) -> dict:
+    """The settings of a command as it would get them itself, resolved; for one that does the work of several.
+
+    Raises:
+        WavuError: in the reader's terms, as for the command itself.
+    """
+    given = _prepare(name, given, False, open_groups)
+    with _settings_folder():
+        return OmegaConf.to_container(compose(config_name=name, overrides=given), resolve=True)
+
+
+@contextmanager
+def _settings_folder() -> Iterator[None]:
+    """Where ``compose`` looks. Hydra has one folder at a time, also while a command runs, which gets its own back."""
+    running, outer = GlobalHydra.instance(), GlobalHydra.instance().hydra
+    running.clear()
+    try:
+        with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+            yield
+    finally:
+        running.hydra = outer
 
 
 def help_text(name: str, doc: str) -> str:
@@ -125,7 +149,7 @@ def _check(name: str, overrides: list[str], sweep: bool) -> None:
     keys = [override.partition("=")[0] for override in overrides]
     groups = [override for override, key in zip(overrides, keys, strict=True) if key in _groups()]
     try:
-        with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+        with _settings_folder():
             defaults = compose(config_name=name, overrides=[] if sweep else groups)
             known = _names(defaults) + _groups()
             for key in keys:
@@ -137,8 +161,6 @@ def _check(name: str, overrides: list[str], sweep: bool) -> None:
         missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
     except (HydraException, OmegaConfBaseException) as error:
         raise WavuError(" ".join(str(error).split())) from error
-    finally:
-        GlobalHydra.instance().clear()
     if missing:
         raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
 

@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from tests.gan.toy import FRAMES, PHONES, spoil, toy_speech, write_audio_folder, write_text_folder
-from wavu import gan_train
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
 from wavu.gan.population import Population
 from wavu.selection import Judge
+from wavu.stages import gan
 from wavu.store import Ragged, Speech, Text, fingerprint, read_json, read_table, read_tensors, write_json, write_tensors
 
 SMALL = (
@@ -63,7 +63,7 @@ def deciphered(monkeypatch: pytest.MonkeyPatch) -> None:
             Ragged(np.repeat(labels.flat, FRAMES), labels.offsets * FRAMES).write(folder, name)
         write_tensors(folder / "hmm.safetensors", {}, {"silence": {"probability": 0.25, "before": 1.0, "after": 1.0}})
 
-    monkeypatch.setattr(gan_train, "_decipher", decipher)
+    monkeypatch.setattr(gan, "_decipher", decipher)
 
 
 def settings(folders: Path, name: str, *changes: str) -> dict:
@@ -74,7 +74,7 @@ def settings(folders: Path, name: str, *changes: str) -> dict:
 
 def train(folders: Path, name: str, *changes: str) -> dict:
     """Run the command; the counts it leaves."""
-    gan_train.main_work(settings(folders, name, *changes))
+    gan.gan_train(settings(folders, name, *changes))
     return read_json(folders / name / "stage.json")["counts"]
 
 
@@ -121,7 +121,7 @@ def test_a_warm_start_becomes_better_and_everything_is_written(folders: Path) ->
     assert members["kernel"].shape == (3, 6, 8, 4) and [member["number"] for member in about["members"]] == [0, 1, 2]
     last, _ = read_tensors(folders / "gan" / "checkpoints" / "last.safetensors")
     assert np.array_equal(members["kernel"], last["generator.network.kernel"])
-    gan_train.main_work(settings(folders, "gan", "members=3", "validation.utterances=30"))  # complete: nothing to do
+    gan.gan_train(settings(folders, "gan", "members=3", "validation.utterances=30"))  # complete: nothing to do
 
 
 WAYS = {
@@ -166,7 +166,7 @@ def write_self_trained(folders: Path, wrong: float) -> Ragged:
 
 
 def test_a_second_round_starts_from_what_self_training_found(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gan_train, "_decipher", None)
+    monkeypatch.setattr(gan, "_decipher", None)
     labels = write_self_trained(folders, 0.05)
     train(folders, "gan", f"self_trained={folders}/hmm", "updates=2")
     starts = Ragged.read(folders / "gan", "starts")
@@ -227,7 +227,7 @@ def test_members_of_a_sweep_differ_as_its_grid_says(folders: Path) -> None:
 
 def test_a_grid_may_be_given_in_the_terminal(folders: Path) -> None:
     config = settings(folders, "gan", "members=null", "updates=2", "sweep.grid={loss.diversity:[2,4],loss.slope:[0,1]}")
-    gan_train.main_work(config)
+    gan.gan_train(config)
     members = read_tensors(folders / "gan" / "members.safetensors")[1]["members"]
     assert [(m["settings"]["loss.diversity"], m["settings"]["loss.slope"]) for m in members] == [(2, 0), (2, 1), (4, 0), (4, 1)]
 
@@ -244,7 +244,7 @@ def test_a_large_corpus_keeps_utterances_for_validation(folders: Path) -> None:
     speech, text = Speech.read(folders / "audio"), Text.read(folders / "text")
     for wanted, judged, trained in ((5, 5, UTTERANCES - 5), (50, UTTERANCES, UTTERANCES)):
         config = settings(folders, "gan", f"validation.utterances={wanted}")
-        exam, rows = gan_train._exam(gan_train.Task(speech, None, config["silence"], None), text, config)
+        exam, rows = gan._exam(gan.Task(speech, None, config["silence"], None), text, config)
         assert len(exam.inputs) == judged and len(rows) == trained
 
 
@@ -252,7 +252,7 @@ def test_a_generator_that_says_nothing_is_told_of_and_no_crash(folders: Path, mo
     def dumb(generator, inputs: Ragged, *, silence: int, batch_size: int) -> list[Ragged]:
         return [Ragged(np.full(len(inputs.flat), silence, np.int16), inputs.offsets)] * len(generator.kernel)
 
-    monkeypatch.setattr(gan_train, "label", dumb)
+    monkeypatch.setattr(gan, "label", dumb)
     counts = train(folders, "gan", "warm_start=none", "updates=2")
     assert "collapsed: 0 of 5 phones used" in counts["suspected_failed"] and counts["members_converged"] == 0
 
@@ -325,7 +325,7 @@ def test_a_number_is_never_given_twice(folders: Path, monkeypatch: pytest.Monkey
 
 def test_how_often_utterances_begin_and_end_with_silence() -> None:
     labels = Ragged.of([[5, 1, 5], [], [5, 2], [5], [1, 2]], np.int16)
-    assert gan_train._silent_ends(labels, 5) == {"before": 0.75, "after": 0.5}
+    assert gan._silent_ends(labels, 5) == {"before": 0.75, "after": 0.5}
 
 
 # Killed and resumed
@@ -428,7 +428,7 @@ def test_targets_are_also_asked_for_where_only_the_grid_wants_them(folders: Path
 def test_swapped_folders_are_refused(folders: Path) -> None:
     config = settings(folders, "gan")
     with pytest.raises(WavuError, match="was made by wavu.prepare_text, expected the output of wavu.prepare_audio"):
-        gan_train.main_work(config | {"audio": config["text"], "text": config["audio"]})
+        gan.gan_train(config | {"audio": config["text"], "text": config["audio"]})
     assert not (folders / "gan").exists()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from wavu import prepare_text
+from wavu.stages.text import _cache_file, held_out_perplexity
 from wavu.store import Ragged, Text, read_table
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of
@@ -135,9 +136,9 @@ def test_the_cache_is_used_and_not_needed(source, tmp_path, monkeypatch, cache, 
 def test_the_cache_lies_where_the_user_keeps_caches(tmp_path, monkeypatch):
     monkeypatch.delenv("WAVU_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert prepare_text._cache_file("de").is_relative_to(tmp_path / "xdg" / "wavu")
+    assert _cache_file("de").is_relative_to(tmp_path / "xdg" / "wavu")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert prepare_text._cache_file("de").is_relative_to(Path.home() / ".cache" / "wavu")
+    assert _cache_file("de").is_relative_to(Path.home() / ".cache" / "wavu")
 
 
 LATIN, CYRILLIC = "a line of words\n", "саптагы сөздөр\n"
@@ -200,9 +201,9 @@ def test_perplexity_is_that_of_sentences_held_out():
     throws = Ragged.of([rng.integers(0, 8, 50) for _ in range(100)], np.int32)
     symbols = list("abcdefgh")
     seen = estimate(throws, symbols, order=3).perplexity(throws, symbols)
-    held = prepare_text.held_out_perplexity(throws, symbols, order=3)
+    held = held_out_perplexity(throws, symbols, order=3)
     assert seen < 0.95 * held and 8 < held < 10  # the end of a line is one more symbol
-    assert np.isfinite(prepare_text.held_out_perplexity(throws.take(np.arange(1)), symbols, order=3))
+    assert np.isfinite(held_out_perplexity(throws.take(np.arange(1)), symbols, order=3))
 
 
 @pytest.mark.skipif("WAVU_DATA" not in os.environ, reason="WAVU_DATA does not name the folder of real data")

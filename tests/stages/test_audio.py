@@ -20,6 +20,7 @@ from wavu import prepare_audio
 from wavu.audio.features import cepstra
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
+from wavu.stages.audio import MANIFEST
 from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json
 
 PLAIN = ("encoder=mfcc", "segment=ward")
@@ -69,7 +70,7 @@ def test_the_folder_is_what_the_next_stage_opens(corpus: Path, tmp_path: Path, r
     out_dir = tmp_path / "out"
     code, told = run(f"audio_dir={corpus}", f"out_dir={out_dir}", "shard_minutes=0.1", *SMALL)
     assert code == 0 and "12 utterances" in told
-    speech, rows = Speech.read(out_dir), read_table(out_dir / "manifest.tsv", prepare_audio.MANIFEST)
+    speech, rows = Speech.read(out_dir), read_table(out_dir / "manifest.tsv", MANIFEST)
     assert speech.ids == [row["id"] for row in rows] and sorted(speech.ids)[:2] == ["a/0", "a/10"]
     assert len(list((out_dir / "shards").iterdir())) == 4 and not (out_dir / "encoded").exists()
     counts = read_json(out_dir / "stage.json")["counts"]

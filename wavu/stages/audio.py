@@ -1,0 +1,218 @@
+"""Recordings to frames, acoustic units and segments: VAD, encoder, k-means, PCA, segmentation, shard by shard."""
+
+import shutil
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from wavu.audio import kmeans
+from wavu.audio.encoder import load_encoder
+from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
+from wavu.audio.frontend import FrontEnd, centred
+from wavu.audio.seen import has_seen
+from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
+from wavu.audio.vad import speech_spans
+from wavu.errors import WavuError
+from wavu.progress import say
+from wavu.store import Ragged, Stage, folder_fingerprint, languages_taught, read_json, write_json, write_table
+from wavu.units import RATE_HZ, duration_words
+
+MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
+PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
+
+
+def prepare_audio(config: dict) -> None:
+    """Find the recordings, refuse what cannot work, then do the stage."""
+    recordings, precomputed = _recordings(config)
+    model = config["encoder"].get("model") or config["encoder"].get("folder")
+    inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(model)}
+    stage = Stage(config, command="prepare_audio", inputs=inputs)
+    if stage.done():
+        say(f"{stage.out_dir} is complete")
+        return
+    kmeans.check_installed()
+    model = config["encoder"].get("model")
+    if seen := languages_taught(model) if model else None:
+        say(f"note: labels of {', '.join(seen)} have touched this encoder; for these languages, what follows is not unsupervised")
+    if precomputed:
+        dim, encode = precomputed.flat.shape[1], partial(slice_frames, recordings=recordings, frames=precomputed)
+    else:
+        speech_spans(np.zeros(RATE_HZ, np.float32), **config["vad"])  # a missing detector shows here, not in an hour
+        encoder = load_encoder(**config["encoder"])
+        limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
+        dim, encode = encoder.dim, partial(encode_audio, encoder=encoder, with_cepstra=_wants_targets(config), **limits)
+    output_dim = _output_dim(config["pca"]["dim"], dim)
+    with stage.run() as counts:
+        shards = _shards(recordings, config)
+        front = _front_end(shards, encode, output_dim, config, stage.out_dir)
+        _finish(shards, encode, front, config["keep_frames"], stage.out_dir)
+        shutil.rmtree(stage.out_dir / "encoded", ignore_errors=True)
+        counts |= _tables(len(shards), front, stage.out_dir)
+    say(_in_words(counts, stage.out_dir))
+
+
+def _recordings(config: dict) -> tuple[list[Recording], Ragged | None]:
+    """What to work on and, where the encoder's work is already done, its frames."""
+    given = [name for name in ("audio_dir", "manifest") if config[name]]
+    if config["encoder"]["kind"] == "precomputed":
+        if given:
+            raise WavuError(f"encoder=precomputed brings its own list of recordings; leave out {given[0]}=")
+        if _wants_targets(config):
+            raise WavuError(
+                "encoder=precomputed brings no audio, of whose MFCC targets are clusters; leave out targets.clusters="
+            )
+        return read_precomputed(Path(config["encoder"]["folder"]), config["encoder"]["split"])
+    if len(given) != 1:
+        raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
+    return (find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))), None
+
+
+def _wants_targets(config: dict) -> bool:
+    """Whether clusters of MFCC are asked for."""
+    clusters = config["targets"]["clusters"]
+    if clusters and (not isinstance(clusters, int) or clusters < 2):
+        raise WavuError(f"targets.clusters={clusters} must be a number from 2, such as 64, or null for no targets")
+    return bool(clusters)
+
+
+def _output_dim(wanted: int | None, dim: int) -> int:
+    """Dims after PCA, refused before any work where the encoder has fewer."""
+    if wanted is not None and not 1 <= wanted <= dim:
+        raise WavuError(
+            f"pca.dim={wanted}, but the encoder has {dim} dims; give 1 to {dim}, or null for all of them up to {PCA_DIM}"
+        )
+    return wanted or min(dim, PCA_DIM)
+
+
+def _shards(recordings: list[Recording], config: dict) -> list[list[Recording]]:
+    """Recordings, long ones in pieces, dealt into shards."""
+    if config["encoder"]["kind"] != "precomputed":
+        recordings = in_pieces(recordings, max_seconds=config["max_seconds"])
+    return deal(recordings, shard_minutes=config["shard_minutes"])
+
+
+def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, config: dict, out_dir: Path) -> FrontEnd:
+    """The fitted front end: what a run before this one left, or fitted now."""
+    folder = out_dir / "frontend"
+    if (folder / "frontend.safetensors").exists():
+        return FrontEnd.read(folder)
+    sample = _encode_sample(shards, encode, config, out_dir)
+    try:
+        front = _fit(sample, dim, config)
+    except WavuError:  # other settings are needed, for which these frames are of no use
+        shutil.rmtree(out_dir / "encoded")
+        raise
+    front.write(folder)
+    return front
+
+
+def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, out_dir: Path) -> list[Path]:
+    """Encode the first shards, enough for ``sample.hours``, into folders that last until the shards are finished."""
+    hours = np.cumsum([sum(recording.seconds for recording in shard) / 3600 for shard in shards])
+    size = min(len(shards), int(np.searchsorted(hours, config["sample"]["hours"])) + 1)
+    todo = [shard for shard in range(size) if not _whole(out_dir, "encoded", shard)]
+    for shard, encoded in tracked("encoding a sample", todo, shards, encode):
+        encoded.write(_folder(out_dir, "encoded", shard))
+    return [_folder(out_dir, "encoded", shard) for shard in range(size)]
+
+
+def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
+    """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
+    level = config["encoder"]["kind"] == "huggingface"  # MFCC are level by nature; frames of the original were not
+    heard = (Encoded.read(folder).frames for folder in sample)
+    flats = [centred(frames).flat if level else frames.flat for frames in heard]
+    frames = _draw(flats, config["sample"]["frames"], config["seed"])
+    if not len(frames):
+        reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
+        raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
+    settings = {name: config[name] for name in ("vad", "encoder", "segment", "min_seconds", "max_seconds")}
+    model = config["encoder"].get("model")
+    settings["has_seen"] = has_seen(config["encoder"], languages_taught(model) if model else None)
+    if model and Path(model).is_dir():  # so that the folder is found from any other
+        settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
+    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"], levelled=level)
+    if not _wants_targets(config):
+        return front
+    cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], config["sample"]["frames"], config["seed"])
+    return front.with_targets(cepstra, kmeans=config["kmeans"] | config["targets"], seed=config["seed"])
+
+
+def _draw(flats: list[np.ndarray], n: int, seed: int) -> np.ndarray:
+    """At most ``n`` rows (n, D), drawn evenly from all arrays (N, D) together."""
+    edges = np.cumsum([0, *map(len, flats)])
+    rows = np.sort(np.random.default_rng(seed).choice(edges[-1], min(n, edges[-1]), replace=False))
+    inside = [rows[slice(*np.searchsorted(rows, edges[part : part + 2]))] - edges[part] for part in range(len(flats))]
+    return np.concatenate([flat[chosen] for flat, chosen in zip(flats, inside, strict=True)])
+
+
+def _finish(shards: list[list[Recording]], encode: Encode, front: FrontEnd, keep_frames: bool, out_dir: Path) -> None:
+    """Frames, units and segments of every shard, from the encoded sample while it lasts, then from the encoder."""
+    todo = [shard for shard in range(len(shards)) if not _whole(out_dir, "shards", shard)]
+    sampled = [shard for shard in todo if _whole(out_dir, "encoded", shard)]
+    from_disk = ((shard, Encoded.read(_folder(out_dir, "encoded", shard))) for shard in sampled)
+    fresh = tracked("encoding", [shard for shard in todo if shard not in sampled], shards, encode)
+    for shard, encoded in chain(from_disk, fresh):
+        folder, done = _folder(out_dir, "shards", shard), front.segment(encoded.frames)
+        arrays = {
+            "frames": done.frames,
+            "units": done.units,
+            "segments": done.segments,
+            "starts": done.starts,
+            "spans": encoded.spans,
+        }
+        if keep_frames:
+            arrays["encoded"] = encoded.frames
+        if encoded.cepstra is not None:
+            arrays["targets"] = front.targets(encoded.cepstra)
+        for name, array in arrays.items():
+            array.write(folder, name)
+        lengths = zip(encoded.kept, done.frames.lengths.tolist(), done.segments.lengths.tolist(), strict=True)
+        kept = [row | {"shard": shard, "frames": frames, "segments": segments} for row, frames, segments in lengths]
+        write_json(folder / "rows.json", {"kept": kept, "skipped": encoded.skipped})
+        shutil.rmtree(_folder(out_dir, "encoded", shard), ignore_errors=True)
+
+
+def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
+    """Write ``manifest.tsv`` and ``skipped.tsv`` from the finished shards; the counts of ``stage.json``."""
+    folders = [_folder(out_dir, "shards", shard) for shard in range(n_shards)]
+    rows = [read_json(folder / "rows.json") for folder in folders]
+    kept, skipped = ([row for shard in rows for row in shard[part]] for part in ("kept", "skipped"))
+    write_table(out_dir / "manifest.tsv", kept, MANIFEST)
+    write_skipped(out_dir / "skipped.tsv", skipped)
+    spans = (Ragged.read(folder, "spans").flat for folder in folders)  # one open at a time
+    speech = sum(float((span[:, 1] - span[:, 0]).sum(dtype=float)) for span in spans)
+    segments = sum(row["segments"] for row in kept)
+    return {
+        "files": len({row["path"] for row in kept}),
+        "utterances": len(kept),
+        "skipped": len(skipped),
+        "audio_seconds": round(sum(row["end"] - row["start"] for row in kept), 2),
+        "speech_seconds": round(speech, 2),
+        "frames": sum(row["frames"] for row in kept),
+        "segments": segments,
+        "clusters": len(front.centroids),
+        "dim": front.directions.shape[1],
+        "encoder_has_seen": front.settings["has_seen"]["what"],
+        "segments_per_second": round(segments / speech, 2),
+    } | ({} if front.target_centroids is None else {"targets": len(front.target_centroids)})
+
+
+def _in_words(counts: dict, out_dir: Path) -> str:
+    """The outcome as one line."""
+    targets = f", {counts['targets']} targets" if "targets" in counts else ""
+    return (
+        f"{out_dir}: {counts['utterances']:,} utterances, {duration_words(counts['audio_seconds'])} of audio, "
+        f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units{targets}, "
+        f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped; the encoder has seen {counts['encoder_has_seen']}"
+    )
+
+
+def _folder(out_dir: Path, kind: str, shard: int) -> Path:
+    return out_dir / kind / f"{shard:05d}"
+
+
+def _whole(out_dir: Path, kind: str, shard: int) -> bool:
+    """Whether a shard's folder is complete: its ``rows.json`` is written last."""
+    return (_folder(out_dir, kind, shard) / "rows.json").exists()
