@@ -18,6 +18,19 @@ LOG_EVERY_SECONDS = 15.0
 TABLE_EVERY_SECONDS = 1.0
 
 
+_parts: list[str] = []
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Within the block, the lines of :func:`track` begin with ``name``: which part of a longer work they are of."""
+    _parts.append(name)
+    try:
+        yield
+    finally:
+        _parts.pop()
+
+
 def say(line: str) -> None:
     """One line to the reader (standard error, so that results on standard output stay clean)."""
     console.print(line, markup=False, soft_wrap=True)
@@ -30,6 +43,7 @@ def track(what: str, total: float, unit: str, table: Callable[[], Table] | None 
     On a terminal the line lives, and below it ``table()``, asked for within ``advance`` once a second and cut to the height of
     the terminal. In a log the line is printed every 15 seconds, and no table.
     """
+    what = " ".join([*_parts, what])
     if console.is_terminal:
         with _living(what, total, unit, table) as advance:
             yield advance

@@ -1,0 +1,46 @@
+"""``wavu`` lists the commands, runs the one that is named, and guesses what was meant."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wavu
+from wavu import __main__ as door
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["wavu", *words])
+    door.main()
+
+
+def test_every_command_is_listed_once_with_what_it_does(monkeypatch, capsys) -> None:
+    there = {path.stem for path in (Path(wavu.__file__).parents[1] / "configs").glob("*.yaml")} - {"base"}
+    assert sorted(door.commands()) == sorted(there)
+    typed(monkeypatch)
+    told = capsys.readouterr().out
+    assert all(f"  {door.shown(name)} " in told for name in there) and "Whatever" not in told
+    assert all(len(line.split(maxsplit=1)) == 2 for line in told.splitlines() if line.startswith("  "))
+
+
+def test_a_command_is_run_under_its_name(monkeypatch, capsys) -> None:
+    typed(monkeypatch, "prepare-text", "--help")
+    assert "min_sentences" in capsys.readouterr().out
+    typed(monkeypatch, "prepare_text", "--help")
+    assert "min_sentences" in capsys.readouterr().out
+
+
+def test_a_mistyped_command_is_refused_with_the_nearest(monkeypatch) -> None:
+    with pytest.raises(SystemExit, match="did you mean 'transcribe'"):
+        typed(monkeypatch, "transcibe", "a.wav")
+
+
+def test_listing_imports_no_command() -> None:
+    program = "import sys; sys.argv = ['wavu']; from wavu.__main__ import main; main(); assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+def test_the_version_is_told(monkeypatch, capsys) -> None:
+    typed(monkeypatch, "--version")
+    assert capsys.readouterr().out == f"wavu {wavu.__version__}\n"

@@ -1,0 +1,30 @@
+"""Looks at recordings and text before anything long starts, and says what to change.
+
+    wavu check audio_dir=recordings text=sentences.txt language=de
+
+Files that cannot be read, silence, clipping, doubles, too little speech or text, words in another alphabet, a language without a
+voice; and how long the path will take, how much memory and how much disk. A line begins with ok or with change. Nothing is written.
+"""
+
+from pathlib import Path
+
+from wavu.command import command
+from wavu.progress import say
+from wavu.stages.checks import of_audio, of_machine, of_text
+
+
+def check(config: dict) -> None:
+    """Look, and tell each finding in a line."""
+    audio = of_audio(Path(config["audio_dir"]), vad=config["vad"], sample=config["sample"], seed=config["seed"])
+    text = of_text(Path(config["text"]), str(config["language"]), units=config["units"], voice=config["voice"])
+    findings = [*audio.findings, *text, *of_machine(audio.hours, Path(config["audio_dir"]))]
+    for finding in findings:
+        say(str(finding))
+    wrong = sum(not finding.fine for finding in findings)
+    say(f"{wrong} of {len(findings)} to change" if wrong else "all well: wavu learn with the same settings and out_dir=")
+
+
+main = command("check", check, __doc__)
+
+if __name__ == "__main__":
+    main()
