@@ -20,7 +20,7 @@ from rich.table import Table
 from wavu.audio.pool import mean_pool
 from wavu.decipher import reading
 from wavu.decipher.classifier import Whitening
-from wavu.evaluate import read_references
+from wavu.references import read_references
 from wavu.stages.segments import aligner
 from wavu.store import Ragged, Speech, Text, read_table
 

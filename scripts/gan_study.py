@@ -19,9 +19,10 @@ from scipy.stats import spearmanr
 
 from wavu.audio.pool import pool_runs
 from wavu.decode.greedy import runs
-from wavu.evaluate import phone_error_rate, read_references
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label
+from wavu.references import read_references
+from wavu.scoring.rates import phone_error_rate
 from wavu.selection import combine
 from wavu.store import Ragged, Speech, Text, read_table, read_tensors
 

@@ -24,8 +24,9 @@ from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum, posteriors
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import distance
-from wavu.evaluate import phone_error_rate, read_references
+from wavu.references import read_references
 from wavu.scoring.pairs import Sequences
+from wavu.scoring.rates import phone_error_rate
 from wavu.store import Ragged, Speech, Text
 from wavu.text.silence import phones_of
 
