@@ -24,10 +24,11 @@ from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum, posteriors
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import distance
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
 from wavu.references import read_references
 from wavu.scoring.pairs import Sequences
 from wavu.scoring.rates import phone_error_rate
-from wavu.store import Ragged, Speech, Text
 from wavu.text.silence import phones_of
 
 CLUSTERS, LAGS, ROUNDS, EXPONENT, SHRINKAGE, DIMS = 64, [1, 2, 3, 4, 5], 6, 0.35, 0.3, 128

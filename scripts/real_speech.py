@@ -21,10 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from wavu.audio.vad import file_seconds
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
 from wavu.references import read_boundaries, read_references, read_words
 from wavu.scoring.boundaries import boundary_score
 from wavu.scoring.rates import phone_error_rate, word_error_rate
-from wavu.store import Ragged, Speech, Text, read_json, write_json
+from wavu.store import read_json, write_json
 from wavu.text.silence import phones_of
 from wavu.units import HOP_SECONDS
 

@@ -10,9 +10,10 @@ from matplotlib.image import imread
 from wavu import evaluate
 from wavu.errors import WavuError
 from wavu.evaluate import cluster_phones, code_phones
+from wavu.ragged import Ragged
 from wavu.references import read_phones
 from wavu.scoring.rates import phone_error_rate
-from wavu.store import Ragged, write_table
+from wavu.store import write_table
 
 
 def write_times(path: Path, rows: list[tuple[str, float, float, str]]) -> Path:

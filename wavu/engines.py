@@ -20,7 +20,9 @@ from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label, log_posteriors, output_starts
-from wavu.store import Ragged, Speech, read_json, read_table, read_tensors
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:

@@ -22,8 +22,10 @@ from rich.console import Console
 from wavu.audio.vad import file_seconds
 from wavu.command import command
 from wavu.errors import WavuError
+from wavu.prepared import SILENCE, Codes, Speech
 from wavu.pretraining.usage import together
 from wavu.progress import say
+from wavu.ragged import Ragged
 from wavu.references import Sides, read_boundaries, read_hypotheses, read_times, read_truth
 from wavu.report.pictures import heat_map, write_picture
 from wavu.report.scores import comparison_table, rates_table, worst_table
@@ -32,7 +34,7 @@ from wavu.scoring.clusters import CoOccurrence, co_occurrence
 from wavu.scoring.confusions import NOTHING, Confusions, confusions
 from wavu.scoring.pairs import Sequences
 from wavu.scoring.rates import ErrorRate, character_error_rate, compare, interval, phone_error_rate, word_error_rate
-from wavu.store import SILENCE, Codes, Ragged, Speech, read_table, write_json, write_table
+from wavu.store import read_table, write_json, write_table
 from wavu.text.phone_order import in_order
 from wavu.units import HOP_SECONDS
 

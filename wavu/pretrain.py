@@ -36,7 +36,9 @@ from wavu.pretraining.crops import Batch, Crops
 from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
 from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
-from wavu.store import Ragged, Stage, read_json, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.stage import Stage
+from wavu.store import read_json, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
 from wavu.units import FRAME_RATE_HZ, duration_words, samples, seconds
 

@@ -11,7 +11,8 @@ from wavu.errors import WavuError
 from wavu.progress import say
 from wavu.scoring.boundaries import Boundaries, Spans, boundaries
 from wavu.scoring.pairs import Sequences
-from wavu.store import finished, read_table
+from wavu.stage import finished
+from wavu.store import read_table
 from wavu.text.normalise import words
 from wavu.text.phonemise import pronounce
 

@@ -9,7 +9,7 @@ from wavu.acoustic.gaussians import Mixtures
 from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, parts, stays
 from wavu.acoustic.transform import unchanged
 from wavu.decipher import hmm
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 CPU = torch.device("cpu")
 V, N_STATES, DIM = 4, 2, 6

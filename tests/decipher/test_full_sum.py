@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from wavu.decipher import hmm
 from wavu.decipher.full_sum import full_sum, posteriors
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.decipher import hmm
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 UNITS = 4
 SHAPES = [(2, 2, 1), (2, 2, 2), (3, 2, 1), (3, 2, 2), (3, 3, 2), (2, 3, 2), (3, 2, 3)]  # order, V, n

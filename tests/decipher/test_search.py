@@ -7,7 +7,7 @@ from tests.gan.toy import PHONES, toy_text
 from wavu.decipher import hmm
 from wavu.decipher.matching import speak
 from wavu.decipher.search import Deciphered, Matcher, decipher, durations_heard, n_reports
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.silence import with_silence
 
 V, UNITS = len(PHONES), 3 * len(PHONES)

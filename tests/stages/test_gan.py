@@ -15,9 +15,12 @@ from tests.gan.toy import FRAMES, PHONES, spoil, toy_speech, write_audio_folder,
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
 from wavu.gan.population import Population
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
 from wavu.selection import Judge
+from wavu.stage import fingerprint
 from wavu.stages import gan
-from wavu.store import Ragged, Speech, Text, fingerprint, read_json, read_table, read_tensors, write_json, write_tensors
+from wavu.store import read_json, read_table, read_tensors, write_json, write_tensors
 
 SMALL = (
     "updates=40",

@@ -12,9 +12,11 @@ import wavu
 from wavu import decipher_segments, export, prepare_audio, prepare_text, self_train
 from wavu.demo import make_corpus
 from wavu.errors import WavuError
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
 from wavu.references import read_references
 from wavu.scoring import rates
-from wavu.store import Ragged, Speech, read_json, read_table
+from wavu.store import read_json, read_table
 
 CORPUS = {"seed": 3, "utterances": 60, "held_out": 2, "sentences": 400, "lexicon": 40, "voices": 2, "words_per_minute": 140}
 FEW = ("reading.sentences=60", "reading.speakers=['','+f2']", "reading.turns=5", "classifier.dims=40", "reading.dims=60")

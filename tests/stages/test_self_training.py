@@ -15,8 +15,11 @@ from wavu.command import CONFIGS
 from wavu.decipher import hmm
 from wavu.engines import PhoneHmm, read_engine, read_hmm
 from wavu.errors import WavuError
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.stage import fingerprint
 from wavu.stages import self_training
-from wavu.store import Ragged, Speech, fingerprint, read_json, read_tensors, write_json, write_table, write_tensors
+from wavu.store import read_json, read_tensors, write_json, write_table, write_tensors
 
 UTTERANCES = 100
 V = len(PHONES)

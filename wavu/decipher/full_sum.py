@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wavu.decipher import hmm
 from wavu.decipher.classifier import Classifier
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 # Added to every scaled probability, and how many nats the likelihood of a frame may lie below that of its best sub-state: the
 # CPU works with numbers below 1e-38, where those of hopeless states would end, many times slower. The product of two

@@ -14,7 +14,7 @@ from scipy.special import entr
 
 from wavu.decipher import hmm
 from wavu.decipher.search import Deciphered, Matcher
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.units import HOP_SECONDS
 
 

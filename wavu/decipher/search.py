@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from wavu.decipher import hmm, matching
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 @dataclass(frozen=True)

@@ -27,22 +27,14 @@ from wavu.gan.population import Population
 from wavu.gan.runs import spoken
 from wavu.gan.train import Player, Rules
 from wavu.gan.warm_start import initial_kernel, most_common
+from wavu.prepared import Speech, Text
 from wavu.progress import console, say, track
+from wavu.ragged import Ragged
 from wavu.report.members import members_table
 from wavu.report.pictures import confusion, heat_map
 from wavu.selection import Judge, LogProbability, agreement, weighted_perplexity_per_batch
-from wavu.store import (
-    Ragged,
-    Speech,
-    Stage,
-    Text,
-    fingerprint,
-    finished,
-    read_tensors,
-    write_json,
-    write_table,
-    write_tensors,
-)  # fmt: skip
+from wavu.stage import Stage, fingerprint, finished
+from wavu.store import read_tensors, write_json, write_table, write_tensors
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of, spelled, with_silence
 from wavu.training import best, told_to_stop

@@ -21,9 +21,12 @@ from wavu.decode.align import align
 from wavu.decode.topology import Topology
 from wavu.errors import WavuError
 from wavu.invent.speech import Voice
+from wavu.prepared import Speech, Text
 from wavu.progress import say, track
+from wavu.ragged import Ragged
 from wavu.selection import Judge
-from wavu.store import Ragged, Speech, Stage, Text, fingerprint, finished, write_json
+from wavu.stage import Stage, fingerprint, finished
+from wavu.store import write_json
 from wavu.text import phonemise
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of

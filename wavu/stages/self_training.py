@@ -23,24 +23,13 @@ from wavu.decode.words import WordDecoder
 from wavu.engines import members_labels
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
+from wavu.prepared import Speech, Text
 from wavu.progress import say, track
+from wavu.ragged import Ragged
 from wavu.scoring.verdict import judged
 from wavu.selection import Judge, disagreement, perplexity, tuning_score
-from wavu.store import (
-    Ragged,
-    Speech,
-    Stage,
-    Text,
-    fingerprint,
-    finished,
-    read_array,
-    read_json,
-    read_table,
-    read_tensors,
-    write_array,
-    write_json,
-    write_tensors,
-)  # fmt: skip
+from wavu.stage import Stage, fingerprint, finished
+from wavu.store import read_array, read_json, read_table, read_tensors, write_array, write_json, write_tensors
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
