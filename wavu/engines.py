@@ -14,7 +14,9 @@ import torch
 from wavu.acoustic.model import AcousticModel
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
-from wavu.decipher.hmm import Grammar, Model, Sounds, best_states, grammar_of, said, unpacked
+from wavu.decipher.grammar import Grammar
+from wavu.decipher.hmm import Model, Sounds, unpacked
+from wavu.decipher.viterbi import best_states, said
 from wavu.decode import ctc
 from wavu.decode.greedy import confidence, per_frame, runs
 from wavu.errors import WavuError
@@ -177,7 +179,7 @@ class PhoneHmm:
         sounds = unpacked(tensors)[0].to(device) if "emission" in tensors else AcousticModel.unpacked(tensors, device)
         # The decipherment of a warm start knows no bonus.
         weights = {"grammar_weight": about["grammar_weight"], "phone_bonus": about.get("phone_bonus", 0.0)}
-        return cls(front_end, about["phones"], sounds, grammar_of(tensors), weights)
+        return cls(front_end, about["phones"], sounds, Grammar.unpacked(tensors), weights)
 
     def hear(self, encoded: Ragged) -> tuple[Ragged, Ragged]:
         """Encoder frames (N, D) -> the sub-state v * n + i of each, and scores (N, V * n)."""

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech, write_audio_folder, write_text_folder
 from wavu.command import CONFIGS
 from wavu.decipher import hmm
+from wavu.decipher.viterbi import begins
 from wavu.engines import PhoneHmm, read_engine, read_hmm
 from wavu.errors import WavuError
 from wavu.prepared import Speech
@@ -235,7 +236,7 @@ def test_the_student_gets_what_the_hmm_found_and_a_kill_does_not_cost_the_hmm(
     assert np.array_equal(first.labels.flat, again.labels.flat) and np.array_equal(first.confidence, again.confidence)
     out, speech = folders / "hmm", Speech.read(folders / "audio")
     said = Ragged.read(out, "states")
-    phones = Ragged(said.flat // 2, said.offsets).keep(hmm.begins(said, 2))
+    phones = Ragged(said.flat // 2, said.offsets).keep(begins(said, 2))
     assert np.array_equal(first.labels.flat, phones.flat[phones.flat != V - 1])
     assert [recording.id for recording in first.recordings] == speech.ids
     assert first.speech_seconds == pytest.approx(speech.frames.lengths * 0.02)

@@ -13,8 +13,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
-from wavu.decipher.hmm import decode, grammar, likelihood_of, packed, with_optional_silence
+from wavu.decipher.grammar import Grammar, with_optional_silence
+from wavu.decipher.hmm import likelihood_of, packed
 from wavu.decipher.search import Matcher, decipher, n_reports
+from wavu.decipher.viterbi import decode
 from wavu.decode.greedy import per_frame
 from wavu.errors import WavuError
 from wavu.gan.batches import Batches, Sentences
@@ -382,7 +384,7 @@ def _likelihood_settings(text: Text, task: Task, config: dict) -> dict:
     lines = with_optional_silence(with_silence(text, generator=noise, probability=between, surround=False), silence)
     return {
         "utterances": settings.pop("utterances"),
-        "grammar": grammar(lines, len(text.phones), order=settings.pop("order")),
+        "grammar": Grammar.of(lines, len(text.phones), order=settings.pop("order")),
         "model": settings | {"n_units": task.speech.n_units},
     }
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.kmeans import assign, fit_kmeans
 from wavu.audio.seen import in_words
-from wavu.decipher import hmm, reading
+from wavu.decipher import reading
 from wavu.decipher.channel import passed
 from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum
+from wavu.decipher.grammar import Grammar
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import find_table, n_reports
 from wavu.decode.align import align
@@ -100,7 +101,7 @@ class Problem:
         self.noise = np.random.default_rng(config["seed"])
         self.offsets = speech.segments.offsets
         self.features = Whitening.fit(speech.segments.flat, dims=config["classifier"]["dims"])(speech.segments.flat)
-        self.grammar = hmm.grammar(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
+        self.grammar = Grammar.of(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
 
 
 def _refined(shares: Tensor, problem: Problem, config: dict, *, rounds: int) -> tuple[Tensor, float]:

@@ -15,6 +15,8 @@ from wavu.audio.files import read_manifest
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.seen import in_words
 from wavu.decipher import hmm
+from wavu.decipher.grammar import Grammar, with_optional_silence
+from wavu.decipher.viterbi import begins, best_states
 from wavu.decode import ctc
 from wavu.decode.greedy import per_frame
 from wavu.decode.topology import Topology
@@ -194,8 +196,8 @@ class Task:
     text: Text
     written: Path
     labels: Ragged
-    grammar: hmm.Grammar
-    pairs: hmm.Grammar
+    grammar: Grammar
+    pairs: Grammar
     judge: Judge
     shape: tuple[int, int]
     device: torch.device
@@ -203,7 +205,7 @@ class Task:
 
     def said(self, states: Ragged) -> Ragged:
         """The phones of paths, without silence."""
-        phones = Ragged(states.flat // self.shape[1], states.offsets).keep(hmm.begins(states, self.shape[1]))
+        phones = Ragged(states.flat // self.shape[1], states.offsets).keep(begins(states, self.shape[1]))
         return phones.keep(phones.flat != self.shape[0] - 1)
 
     def some(self, count: int) -> np.ndarray:
@@ -225,14 +227,14 @@ class Turn:
 def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: dict, config: dict, *, through_units: bool) -> Task:
     noise, V = np.random.default_rng(config["seed"]), len(text.phones)
     lines = with_silence(text, generator=noise, probability=silence["probability"], surround=False)
-    both = hmm.with_optional_silence(lines, V - 1)
+    both = with_optional_silence(lines, V - 1)
     arpa = read_arpa(written / "phones.arpa")
     judge = Judge.of(
         phones_of(text), phones=V, log10_probability=lambda said: arpa.score(said, text.phones),
         sample=int(speech.segments.lengths.sum()), seed=config["seed"], phones_per_second=None, weights=config["selection"],
     )  # fmt: skip
     return Task(
-        speech, text, written, labels, hmm.grammar(both, V, order=config["hmm"]["order"]), hmm.grammar(both, V, order=2),
+        speech, text, written, labels, Grammar.of(both, V, order=config["hmm"]["order"]), Grammar.of(both, V, order=2),
         judge, (V, config["hmm"]["states"]), torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         through_units,
     )  # fmt: skip
@@ -252,7 +254,7 @@ def _train(task: Task, config: dict, out_dir: Path) -> tuple[list[Turn], dict]:
                     decoder, weights["words"] = decoder.reweighted(**tuned), config["words"] | tuned
                 states = _through_words(decoder, model, task)
             else:
-                states = hmm.best_states(model, task.grammar, task.speech.frames, grammar_weight=1.0, phone_bonus=0.0)
+                states = best_states(model, task.grammar, task.speech.frames, grammar_weight=1.0, phone_bonus=0.0)
             evidence = _evidence(states, task, config)
             turns.append(Turn(f"gaussians {len(turns)}", model, task.speech.frames, states, evidence))
             advance(note=f"evidence {evidence:.3f}")
@@ -284,7 +286,7 @@ def _units_turn(task: Task, config: dict, report: Callable[[float], None]) -> Tu
     model, _ = hmm.train(
         model, task.grammar, units, iterations=settings["iterations"], smoothing=settings["smoothing"], report=report
     )
-    states = hmm.best_states(model, task.grammar, units, grammar_weight=1.0, phone_bonus=0.0)
+    states = best_states(model, task.grammar, units, grammar_weight=1.0, phone_bonus=0.0)
     return Turn("units", model, units, states, _evidence(states, task, config))
 
 
@@ -403,7 +405,7 @@ def _tune_phones(kept: Turn, task: Task, settings: dict) -> dict:
     heard, judge = kept.heard.take(rows), _tuning_judge(task.said(kept.states.take(rows)), task, settings["least_disagreement"])
 
     def score(point: dict) -> float:
-        return judge(task.said(hmm.best_states(kept.model, task.grammar, heard, **point)))
+        return judge(task.said(best_states(kept.model, task.grammar, heard, **point)))
 
     names, values = zip(*settings["phones"].items(), strict=True)
     return min((dict(zip(names, point, strict=True)) for point in product(*values)), key=score)
