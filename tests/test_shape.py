@@ -22,7 +22,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wavu"
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
 
-FLOOR = {"errors", "units", "progress", "store", "ragged", "stage", "prepared", "transcription", "feed", "training", "hub"}
+FLOOR = {
+    "errors",
+    "units",
+    "progress",
+    "store",
+    "ragged",
+    "stage",
+    "prepared",
+    "transcription",
+    "feed",
+    "training",
+    "hub",
+    "device",
+}
 DOOR = "command"
 # Modules that put steps together for commands and Python programs alike, each with its reason.
 ASSEMBLIES = {

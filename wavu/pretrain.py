@@ -30,6 +30,7 @@ from wavu.audio.files import Recording, in_pieces, recordings_fingerprint, recor
 from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.audio.read import read_audio
 from wavu.command import command
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.pretraining.contrastive import Contrastive
 from wavu.pretraining.crops import Batch, Crops
@@ -97,7 +98,7 @@ def _check(config: dict) -> None:
 @contextmanager
 def _in_turn(stage: Stage) -> Iterator[dict]:
     """The stage's run in the main process; the others begin when its folder is there, and leave the folder alone."""
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=find_device().type == "cpu")
     if state.is_main_process:
         with stage.run() as counts:
             state.wait_for_everyone()

@@ -22,6 +22,7 @@ from wavu.decode.greedy import per_frame
 from wavu.decode.topology import Topology
 from wavu.decode.tuning import tune
 from wavu.decode.words import WordDecoder
+from wavu.device import find_device
 from wavu.engines import members_labels
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
@@ -235,7 +236,7 @@ def _task(speech: Speech, text: Text, written: Path, labels: Ragged, silence: di
     )  # fmt: skip
     return Task(
         speech, text, written, labels, Grammar.of(both, V, order=config["hmm"]["order"]), Grammar.of(both, V, order=2),
-        judge, (V, config["hmm"]["states"]), torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        judge, (V, config["hmm"]["states"]), find_device(),
         through_units,
     )  # fmt: skip
 
