@@ -34,7 +34,8 @@ from wavu.gan.members import first_members  # noqa: E402
 from wavu.gan.noise import Noise  # noqa: E402
 from wavu.gan.population import Population  # noqa: E402
 from wavu.gan.train import Player, Rules  # noqa: E402
-from wavu.store import Ragged, write_text  # noqa: E402
+from wavu.ragged import Ragged  # noqa: E402
+from wavu.store import write_text  # noqa: E402
 
 PAIR = 2  # updates: one of each player
 ADAM = {"betas": (0.5, 0.98), "epsilon": 1e-6, "clip_norm": 5.0}

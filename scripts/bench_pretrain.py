@@ -21,6 +21,7 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
+from wavu.device import find_device
 from wavu.pretraining.contrastive import Contrastive
 from wavu.pretraining.crops import Batch
 from wavu.pretraining.network import new_network
@@ -117,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="timings of each, the fastest counts")
     rounds = parser.parse_args().rounds
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = find_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     found = {size: measure(*what, device, rounds) for size, what in (ON_GPU if device.type == "cuda" else SIZES).items()}
     table = Table("size", "audio", "network alone", "wavu", "transformers", "ratio", "audio per second", "of peak", title=name)

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from wavu.decode.topology import Topology
 from wavu.decode.words import WordDecoder
-from wavu.store import Ragged, write_json
+from wavu.ragged import Ragged
+from wavu.store import write_json
 from wavu.text.ngram import estimate, read_arpa, write_arpa
 
 PHONES, HOP_SECONDS = 40, 0.02

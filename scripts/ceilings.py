@@ -15,8 +15,10 @@ from probe_layers import probe
 from probe_truth import CLUSTERS, by_cluster, numbered, true_shares
 
 from wavu.audio.kmeans import assign, fit_kmeans
-from wavu.evaluate import phone_error_rate, read_references
-from wavu.store import Ragged, Speech, Text
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.references import read_references
+from wavu.scoring.rates import phone_error_rate
 
 PROBED = 400  # utterances: all of them lie in memory
 

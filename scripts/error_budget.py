@@ -20,9 +20,11 @@ from rich.table import Table
 from wavu.audio.pool import mean_pool
 from wavu.decipher import reading
 from wavu.decipher.classifier import Whitening
-from wavu.evaluate import read_references
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.references import read_references
 from wavu.stages.segments import aligner
-from wavu.store import Ragged, Speech, Text, read_table
+from wavu.store import read_table
 
 TURNS, SHRINKAGE, FRAME_DIMS = 8, 0.3, 256  # as the voice's frames are aligned
 

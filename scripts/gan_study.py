@@ -19,11 +19,14 @@ from scipy.stats import spearmanr
 
 from wavu.audio.pool import pool_runs
 from wavu.decode.greedy import runs
-from wavu.evaluate import phone_error_rate, read_references
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.references import read_references
+from wavu.scoring.rates import phone_error_rate
 from wavu.selection import combine
-from wavu.store import Ragged, Speech, Text, read_table, read_tensors
+from wavu.store import read_table, read_tensors
 
 CONVERGED = 0.3  # PER below which a generator has learned the language, errors aside
 SMALL = ["batch_size=32", "discriminator.channels=96", "replace=off", "keep=all", "log_every=1000"]

@@ -18,15 +18,17 @@ from rich.table import Table
 from torch import Tensor
 
 from wavu.audio.kmeans import assign, fit_kmeans
-from wavu.decipher import hmm
 from wavu.decipher.channel import passed
 from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum, posteriors
+from wavu.decipher.grammar import Grammar
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import distance
-from wavu.evaluate import phone_error_rate, read_references
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.references import read_references
 from wavu.scoring.pairs import Sequences
-from wavu.store import Ragged, Speech, Text
+from wavu.scoring.rates import phone_error_rate
 from wavu.text.silence import phones_of
 
 CLUSTERS, LAGS, ROUNDS, EXPONENT, SHRINKAGE, DIMS = 64, [1, 2, 3, 4, 5], 6, 0.35, 0.3, 128
@@ -41,7 +43,7 @@ def main() -> None:
     V, offsets = len(text.phones) - 1, speech.segments.offsets
     features, taught = true_shares(speech, numbered(speech, text, truth), V)
     channel = {"copies": 3, "generator": np.random.default_rng(0)}
-    grammar = hmm.grammar(passed(phones_of(text), drop=0.1, double=0.1, **channel), V, order=3)
+    grammar = Grammar.of(passed(phones_of(text), drop=0.1, double=0.1, **channel), V, order=3)
     said = skipgrams(passed(phones_of(text), drop=0.1, double=0.0, **channel), V, lags=LAGS, positions=1, margin=0).pairs
     units = assign(features.numpy(), fit_kmeans(features.numpy(), clusters=CLUSTERS, iterations=25, restarts=1, seed=0))
     heard = skipgrams(Ragged(units, offsets), CLUSTERS, lags=LAGS, positions=1, margin=0).pairs

@@ -3,7 +3,7 @@
     python scripts/real_speech.py DATA_DIR OUT_DIR [corpus ...] [--encoder=FOLDER] [--seeds=0,1,2] [--voice=auto|none]
 
 DATA_DIR holds CORPUS/audio, CORPUS/references.tsv and text/, as ``CORPORA`` names them. Each stage that is complete is skipped, so the
-same command goes on where it was cut. OUT_DIR/real_speech.json has the rows. References are read by wavu.evaluate alone, afterwards.
+same command goes on where it was cut. OUT_DIR/real_speech.json has the rows. References are read by wavu.references alone, afterwards.
 Stages: segments as the decipherment names them, words of the HMM, the student's own phones. Beside them the floor, phones drawn at random,
 and the ceilings of scripts/ceilings.py. What is transcribed is transcribed once, with seed 0.
 """
@@ -21,9 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from wavu.audio.vad import file_seconds
-from wavu.evaluate import phone_error_rate, read_boundaries, read_references, read_words, word_error_rate
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.references import read_boundaries, read_references, read_words
 from wavu.scoring.boundaries import boundary_score
-from wavu.store import Ragged, Speech, Text, read_json, write_json
+from wavu.scoring.rates import phone_error_rate, word_error_rate
+from wavu.store import read_json, write_json
 from wavu.text.silence import phones_of
 from wavu.units import HOP_SECONDS
 

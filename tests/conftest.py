@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from wavu.store import Ragged, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.store import write_json, write_table
 
 torch.set_num_threads(1)
 

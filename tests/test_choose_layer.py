@@ -16,7 +16,8 @@ from wavu.audio.encoder import HuggingFace, Mfcc
 from wavu.audio.shards import Encoded
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_json, read_table
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_table
 
 UTTERANCES, FRAMES, DIM = 150, 4, 8  # frames per segment of the toy
 NOISE = {1: 0.9, 2: 0.4, 3: 6.0}  # of each layer: the second knows the phones best, the third knows nothing

@@ -13,8 +13,9 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Feat
 
 from wavu import codebook
 from wavu.audio.read import read_audio
+from wavu.prepared import Codes
 from wavu.pretraining.codes import Quantiser, read
-from wavu.store import Codes, read_json, read_table, write_table
+from wavu.store import read_json, read_table, write_table
 
 SIZES = {
     "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "conv_dim": (8,) * 7,

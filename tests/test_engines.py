@@ -9,7 +9,8 @@ from wavu import engines
 from wavu.audio.frontend import FrontEnd
 from wavu.engines import FramesEngine, StudentEngine, read_engine, read_hmm, read_words
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_tensors, write_json, write_table, write_tensors
+from wavu.ragged import Ragged
+from wavu.store import read_tensors, write_json, write_table, write_tensors
 from wavu.student.model import Student
 from wavu.units import HOP_SECONDS, RATE_HZ
 

@@ -14,8 +14,9 @@ from tests.student.test_train import MASKS, SETTINGS, tones
 from wavu import fine_tune, training
 from wavu.audio.files import Recording
 from wavu.errors import WavuError
+from wavu.ragged import Ragged
 from wavu.selection import Judge, disagreement
-from wavu.store import Ragged, read_json
+from wavu.store import read_json
 from wavu.student.model import WEIGHTS, Student
 
 TRAINING = {name: value for name, value in SETTINGS.items() if name != "seed"}

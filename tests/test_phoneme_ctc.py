@@ -18,8 +18,10 @@ from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
 from wavu.errors import WavuError
 from wavu.phoneme_ctc import Balanced, Taught, held_out
+from wavu.ragged import Ragged
 from wavu.selection import disagreement
-from wavu.store import Ragged, languages_taught, read_json, read_table, write_json, write_table
+from wavu.stage import languages_taught
+from wavu.store import read_json, read_table, write_json, write_table
 from wavu.student import borrowed
 from wavu.student.model import WEIGHTS, Student
 from wavu.student.train import Utterances

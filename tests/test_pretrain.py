@@ -15,7 +15,9 @@ from safetensors.numpy import load_file
 from tests.pretraining.toy import CODEBOOK, NETWORK, chirps
 from tests.test_training import two_processes
 from wavu import prepare_audio, pretrain, training
-from wavu.store import Ragged, Speech, read_json, read_table
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_table
 
 SETTABLE = {name: value for name, value in NETWORK.items() if "conv_" not in name and "num_feat" not in name}
 SMALL = [

@@ -12,7 +12,8 @@ from tests.gan.toy import PHONES, toy_speech
 from wavu.audio.shards import Encoded
 from wavu.choose_layer import COLUMNS
 from wavu.errors import WavuError
-from wavu.store import Ragged, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.store import write_json, write_table
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "probe_layers.py"
 spec = importlib.util.spec_from_file_location("probe_layers", SCRIPT)

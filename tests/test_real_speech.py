@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.gan.toy import PHONES, toy_speech
-from wavu.store import Ragged, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.store import write_json, write_table
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 

@@ -14,6 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from tests.gan.toy import PHONES, bigram, spoil, toy_speech, toy_text
 from wavu.errors import WavuError
 from wavu.gan.runs import spoken
+from wavu.ragged import Ragged
 from wavu.selection import (
     ORDERS,
     TERMS,
@@ -26,7 +27,6 @@ from wavu.selection import (
     tuning_score,
     weighted_perplexity_per_batch,
 )
-from wavu.store import Ragged
 from wavu.text.silence import phones_of
 from wavu.training import best
 

@@ -16,7 +16,8 @@ from wavu import engines, recogniser, transcribe
 from wavu.audio.frontend import FrontEnd
 from wavu.decode.greedy import runs
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_table, read_tensors, write_json, write_table, write_tensors
+from wavu.ragged import Ragged
+from wavu.store import read_table, read_tensors, write_json, write_table, write_tensors
 from wavu.transcription import FORMATS
 from wavu.units import HOP_SECONDS, RATE_HZ
 

@@ -12,7 +12,8 @@ from tests.student.test_borrowed import TOKENS, model
 from tests.student.test_model import waveforms
 from wavu import zero_shot
 from wavu.errors import WavuError
-from wavu.store import Ragged, read_json, read_table, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_table, write_json, write_table
 from wavu.student import borrowed
 from wavu.text.articulation import Match, match_all
 from wavu.zero_shot import MappedEngine, in_words, mapping_of, refuse_known, target_of

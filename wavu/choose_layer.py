@@ -31,11 +31,14 @@ from wavu.command import command
 from wavu.decipher.measures import usage, worth
 from wavu.decipher.search import Matcher, decipher, n_reports
 from wavu.errors import WavuError
+from wavu.prepared import Text
 from wavu.progress import say, track
+from wavu.ragged import Ragged
 from wavu.report.layers import layers_table, scores_by_layer
 from wavu.report.pictures import write_picture
 from wavu.selection import Judge
-from wavu.store import Ragged, Stage, Text, fingerprint, finished, folder_fingerprint, read_json, write_json, write_table
+from wavu.stage import Stage, fingerprint, finished, folder_fingerprint
+from wavu.store import read_json, write_json, write_table
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS, RATE_HZ

@@ -26,11 +26,14 @@ from wavu.command import command
 from wavu.decode.greedy import runs
 from wavu.engines import PhoneHmm, members_labels
 from wavu.errors import WavuError
-from wavu.evaluate import phone_error_rate, read_references
 from wavu.invent.language import invent
 from wavu.invent.speech import VOICES, Voice
+from wavu.prepared import Speech
 from wavu.progress import say, track
-from wavu.store import Ragged, Speech, read_json, write_json, write_table, write_text
+from wavu.ragged import Ragged
+from wavu.references import read_references
+from wavu.scoring.rates import phone_error_rate
+from wavu.store import read_json, write_json, write_table, write_text
 
 CONVERGED = 0.3  # PER below which a GAN counts as having learned the language
 

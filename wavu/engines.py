@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from wavu.acoustic.model import AcousticModel
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.pool import pool_runs
-from wavu.decipher.hmm import Grammar, Model, Sounds, best_states, grammar_of, said, unpacked
+from wavu.decipher.grammar import Grammar
+from wavu.decipher.hmm import Model, Sounds, unpacked
+from wavu.decipher.viterbi import best_states, said
 from wavu.decode import ctc
 from wavu.decode.greedy import confidence, per_frame, runs
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.gan.generator import rebuilt
 from wavu.gan.label import label, log_posteriors, output_starts
-from wavu.store import Ragged, Speech, read_json, read_table, read_tensors
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_table, read_tensors
 from wavu.units import HOP_SECONDS, seconds
 
 if TYPE_CHECKING:
@@ -171,11 +175,11 @@ class PhoneHmm:
     def read(cls, path: Path, front_end: FrontEnd) -> "PhoneHmm":
         """Open what self_train, or a warm start of gan_train, has written."""
         tensors, about = read_tensors(path)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = find_device()
         sounds = unpacked(tensors)[0].to(device) if "emission" in tensors else AcousticModel.unpacked(tensors, device)
         # The decipherment of a warm start knows no bonus.
         weights = {"grammar_weight": about["grammar_weight"], "phone_bonus": about.get("phone_bonus", 0.0)}
-        return cls(front_end, about["phones"], sounds, grammar_of(tensors), weights)
+        return cls(front_end, about["phones"], sounds, Grammar.unpacked(tensors), weights)
 
     def hear(self, encoded: Ragged) -> tuple[Ragged, Ragged]:
         """Encoder frames (N, D) -> the sub-state v * n + i of each, and scores (N, V * n)."""

@@ -25,7 +25,8 @@ from wavu.audio.whisper_ctc import WhisperCtc, WhisperCtcConfig
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.store import PARTIAL, finished, read_json, write_text
+from wavu.stage import finished
+from wavu.store import PARTIAL, read_json, write_text
 from wavu.student.model import WEIGHTS, Student
 from wavu.units import duration_words
 

@@ -17,8 +17,9 @@ from wavu.audio.read import read_audio
 from wavu.decode import ctc
 from wavu.errors import WavuError
 from wavu.progress import track
+from wavu.ragged import Ragged
 from wavu.selection import Judge, disagreement
-from wavu.store import Ragged, write_json
+from wavu.store import write_json
 from wavu.student.model import Student
 from wavu.student.train import Utterances, trainer
 from wavu.training import Feed, Numbers, best, restore_weights, train

@@ -26,18 +26,10 @@ from wavu.feed import shuffled
 from wavu.fine_tune import CHECKPOINT, Pupil, inputs_of, new_student, teach
 from wavu.pretraining.crops import drawn
 from wavu.progress import say
+from wavu.ragged import Ragged
 from wavu.selection import disagreement
-from wavu.store import (
-    Ragged,
-    Stage,
-    file_fingerprint,
-    fingerprint,
-    folder_fingerprint,
-    languages_taught,
-    read_table,
-    write_json,
-    write_table,
-)
+from wavu.stage import Stage, file_fingerprint, fingerprint, folder_fingerprint, languages_taught
+from wavu.store import read_table, write_json, write_table
 from wavu.student.model import Student
 from wavu.student.train import Lesson, Utterances
 from wavu.text import lexicon

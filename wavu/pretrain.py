@@ -30,13 +30,16 @@ from wavu.audio.files import Recording, in_pieces, recordings_fingerprint, recor
 from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.audio.read import read_audio
 from wavu.command import command
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.pretraining.contrastive import Contrastive
 from wavu.pretraining.crops import Batch, Crops
 from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
 from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
-from wavu.store import Ragged, Stage, read_json, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.stage import Stage
+from wavu.store import read_json, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
 from wavu.units import FRAME_RATE_HZ, duration_words, samples, seconds
 
@@ -95,7 +98,7 @@ def _check(config: dict) -> None:
 @contextmanager
 def _in_turn(stage: Stage) -> Iterator[dict]:
     """The stage's run in the main process; the others begin when its folder is there, and leave the folder alone."""
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=find_device().type == "cpu")
     if state.is_main_process:
         with stage.run() as counts:
             state.wait_for_everyone()

@@ -18,6 +18,7 @@ from wavu.audio.cut import Part, parts
 from wavu.audio.files import Recording
 from wavu.audio.read import defect, read_blocks
 from wavu.audio.vad import file_seconds
+from wavu.device import find_device
 from wavu.engines import Engine, Heard, read_engine, read_words
 from wavu.errors import WavuError
 from wavu.feed import ahead
@@ -108,14 +109,11 @@ class Recogniser:
         Raises:
             WavuError: the recogniser knows no words, or there is no such model.
         """
-        import torch
-
         from wavu.decode.rescore import SentenceModel
 
         if self.words is None:
             raise WavuError(f"rescore={model} needs a model that knows words; this one hears phones only")
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return replace(self, words=Rescored(self.words, SentenceModel.read(model, device=device), nbest))
+        return replace(self, words=Rescored(self.words, SentenceModel.read(model, device=find_device()), nbest))
 
     @overload
     def transcribe(self, audio: str | Path) -> Transcription: ...

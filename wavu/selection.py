@@ -11,7 +11,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 ORDERS = (1, 2, 3, 4)
 # Speech has 6 (slow, few consonants) to 22 (fast, dense) phones a second; read English about 12.

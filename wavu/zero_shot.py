@@ -25,9 +25,11 @@ from wavu.command import command
 from wavu.decode import ctc
 from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
 from wavu.errors import WavuError
+from wavu.prepared import Text
 from wavu.progress import say
 from wavu.recogniser import Recogniser
-from wavu.store import Text, finished, languages_taught, write_table
+from wavu.stage import finished, languages_taught
+from wavu.store import write_table
 from wavu.student import borrowed
 from wavu.student.model import Student
 from wavu.text.articulation import Match, match_all

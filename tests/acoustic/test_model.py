@@ -8,8 +8,9 @@ from wavu.acoustic import model as models
 from wavu.acoustic.gaussians import Mixtures
 from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, parts, stays
 from wavu.acoustic.transform import unchanged
-from wavu.decipher import hmm
-from wavu.store import Ragged
+from wavu.decipher.grammar import Grammar
+from wavu.decipher.viterbi import begins, best_states
+from wavu.ragged import Ragged
 
 CPU = torch.device("cpu")
 V, N_STATES, DIM = 4, 2, 6
@@ -45,9 +46,9 @@ def test_planted_phones_are_decoded(gaussians: int) -> None:
     model = learned(*spoken(150, 0), gaussians)
     assert model.mixtures.weight.shape == (S, gaussians) and model.transform.matrix.shape == (3, DIM, 4)
     frames, states = spoken(40, 1)
-    lines = Ragged(states.flat // N_STATES, states.offsets).keep(hmm.begins(states, N_STATES))
-    grammar = hmm.grammar(lines, V, order=2)
-    found = hmm.best_states(model, grammar, frames, grammar_weight=1.0, phone_bonus=0.0)
+    lines = Ragged(states.flat // N_STATES, states.offsets).keep(begins(states, N_STATES))
+    grammar = Grammar.of(lines, V, order=2)
+    found = best_states(model, grammar, frames, grammar_weight=1.0, phone_bonus=0.0)
     assert (found.flat == states.flat).mean() > 0.95
     alone = model.log_likelihood(frames).argmax(1).numpy()
     assert (alone == states.flat).mean() < (found.flat == states.flat).mean()  # the grammar helps

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from wavu.acoustic.transform import Covariances, Discriminant, Transform, semi_tied, unchanged
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 CPU = torch.device("cpu")
 

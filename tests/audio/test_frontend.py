@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wavu.audio.frontend import FrontEnd, joined, speech_of
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 RNG = np.random.default_rng(0)
 ROWS = [RNG.normal(size=(n, 78)).astype(np.float32) for n in (40, 1, 75, 8)]

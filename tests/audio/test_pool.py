@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.audio.pool import mean_pool, pool_runs
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 @settings(max_examples=50)

@@ -12,7 +12,8 @@ from wavu.audio.files import Recording
 from wavu.audio.frontend import speech_of
 from wavu.audio.read import read_audio
 from wavu.audio.shards import Encoded, encode_audio, slice_frames, write_skipped
-from wavu.store import Ragged, read_table
+from wavu.ragged import Ragged
+from wavu.store import read_table
 
 LIMITS = {
     "vad": {"kind": "none", "min_pause": 0.0, "padding": 0.0},

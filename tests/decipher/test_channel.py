@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavu.decipher.channel import passed
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 LINES = Ragged.of([np.arange(n) % 7 for n in (5, 0, 900, 1, 3_000)], np.int16)
 

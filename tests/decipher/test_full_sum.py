@@ -6,9 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from wavu.decipher import hmm
 from wavu.decipher.full_sum import full_sum, posteriors
-from wavu.store import Ragged
+from wavu.decipher.grammar import Grammar
+from wavu.ragged import Ragged
 
 RNG = np.random.default_rng(0)
 
@@ -25,7 +25,7 @@ def text(transition: np.ndarray, lines: int, length: int) -> Ragged:
 
 def test_posteriors_equal_brute_force() -> None:
     V, S = 3, 5
-    grammar = hmm.grammar(text(RNG.dirichlet(np.ones(V), V), 40, 6), V, order=3)
+    grammar = Grammar.of(text(RNG.dirichlet(np.ones(V), V), 40, 6), V, order=3)
     scores = torch.from_numpy(RNG.normal(0, 1, (S, V))).float()
     found, per_segment = posteriors(scores, grammar, np.array([0, S]))
     first, following, last = grammar.first.numpy(), grammar.next.numpy(), grammar.last.numpy()
@@ -54,7 +54,7 @@ def test_half_right_names_become_right() -> None:
     truth = torch.from_numpy(spoken.flat.astype(int))
     guess = torch.where(torch.rand(len(truth)) < 0.5, torch.randint(V, (len(truth),)), truth)
     shares, _ = full_sum(
-        features, F.one_hot(guess, V).float() + 0.05, hmm.grammar(lines, V, order=3), spoken.offsets,
+        features, F.one_hot(guess, V).float() + 0.05, Grammar.of(lines, V, order=3), spoken.offsets,
         rounds=6, exponent=0.7, shrinkage=0.3,
     )  # fmt: skip
     before, after = (guess == truth).float().mean(), (shares.argmax(1) == truth).float().mean()

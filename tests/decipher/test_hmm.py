@@ -1,6 +1,5 @@
 """The HMM against every path written out, one by one; what it learns against what was planted."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -9,33 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.decipher.paths import SHAPES, UNITS, UTTERANCES, drawn, paths, some_grammar, some_model
 from wavu.decipher import hmm
-from wavu.store import Ragged
-
-UNITS = 4
-SHAPES = [(2, 2, 1), (2, 2, 2), (3, 2, 1), (3, 2, 2), (3, 3, 2), (2, 3, 2), (3, 2, 3)]  # order, V, n
-UTTERANCES = Ragged.of(
-    [np.array(row) for row in ([0, 3, 1], [2, 2, 1, 0, 3], [], [1, 1], [3, 0, 0, 1, 2], [3, 2, 0, 0])], np.int16
-)
+from wavu.decipher.grammar import Grammar
+from wavu.decipher.viterbi import best_states, decode
+from wavu.ragged import Ragged
 
 
-def drawn(*shape: int, seed: int) -> torch.Tensor:
-    """Distributions over the last axis."""
-    return torch.from_numpy(np.random.default_rng(seed).dirichlet(np.ones(shape[-1]), shape[:-1])).float()
-
-
-def some_grammar(order: int, V: int, seed: int = 0) -> hmm.Grammar:
-    ngram = drawn(*((V + 1, V) if order == 3 else (1, V)), V + 1, seed=seed)
-    onward = ngram[..., :-1] if order == 3 else ngram[..., :-1].transpose(0, 1)
-    return hmm.Grammar(drawn(V, seed=seed + 1), onward.contiguous(), ngram[..., -1].contiguous())
-
-
-def some_model(V: int, n: int, seed: int = 0) -> hmm.Model:
-    stay = torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 0.9, (V, n))).float()
-    return hmm.Model(drawn(V, n, UNITS, seed=seed + 2), stay)
-
-
-def emitted_by(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[torch.Tensor, torch.Tensor, float]:
+def emitted_by(model: hmm.Model, grammar: Grammar, units: Ragged) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Expected count of each unit in each sub-state (V, n, K), the stay that follows (V, n), log likelihood per frame."""
     counts = torch.zeros(UNITS, model.stay.numel())
     stay, log_likelihood = hmm.expect(
@@ -44,37 +24,7 @@ def emitted_by(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[t
     return counts.T.view(model.emission.shape), stay, log_likelihood
 
 
-def paths(model: hmm.Model, grammar: hmm.Grammar, units: np.ndarray) -> Iterator[tuple[float, list[tuple[int, int]], np.ndarray]]:
-    """Every way to say ``units``: probability, (phone, sub-state) of each frame, whether each frame but the last stays."""
-    emission, stay = model.emission.double().numpy(), model.stay.double().numpy()
-    first, onward, last = (part.double().numpy() for part in (grammar.first, grammar.next, grammar.last))
-    V, n = stay.shape
-    trigram = grammar.n_contexts > 1
-
-    def context(said: tuple[int, ...]) -> int:
-        return (said[-2] if len(said) > 1 else V) if trigram else 0
-
-    def extend(said: tuple[int, ...], i: int, probability: float, states: list, stays: list) -> Iterator:
-        v, t = said[-1], len(states)
-        probability, states = probability * emission[v, i, units[t]], [*states, (v, i)]
-        if t + 1 == len(units):
-            if i == n - 1:
-                yield probability * (1 - stay[v, i]) * last[context(said), v], states, np.array(stays, bool)
-            return
-        yield from extend(said, i, probability * stay[v, i], states, [*stays, True])
-        leave, stays = probability * (1 - stay[v, i]), [*stays, False]
-        if i < n - 1:
-            yield from extend(said, i + 1, leave, states, stays)
-            return
-        for w in range(V):
-            step = onward[context(said), v, w] if trigram else onward[v, 0, w]
-            yield from extend((*said, w), 0, leave * step, states, stays)
-
-    for v in range(V):
-        yield from extend((v,), 0, first[v], [], [])
-
-
-def plain_expect(model: hmm.Model, grammar: hmm.Grammar, units: Ragged) -> tuple[np.ndarray, np.ndarray, float]:
+def plain_expect(model: hmm.Model, grammar: Grammar, units: Ragged) -> tuple[np.ndarray, np.ndarray, float]:
     """``hmm.expect`` path by path: emitted (V, n, K), stayed (V, n), log likelihood of all utterances that can be said."""
     V, n, _ = model.emission.shape
     emitted, stayed, total = np.zeros((V, n, UNITS)), np.zeros((V, n)), 0.0
@@ -109,36 +59,6 @@ def test_the_evidence_is_the_likelihood_of_the_expectations(order: int, V: int, 
     assert hmm.evidence(model, grammar, UTTERANCES) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
-@pytest.mark.parametrize("grammar_weight", [1.0, 3.0])
-def test_the_decoded_path_is_the_best_of_all(order: int, V: int, n: int, grammar_weight: float) -> None:
-    for seed in range(5):
-        model, grammar = some_model(V, n, seed=seed), some_grammar(order, V, seed=seed)
-        weighted = hmm.Grammar(*(part**grammar_weight for part in vars(grammar).values()))
-        decoded = hmm.decode(model, grammar, UTTERANCES, grammar_weight=grammar_weight)
-        assert np.array_equal(decoded.offsets, UTTERANCES.offsets) and decoded.flat.dtype == np.int16
-        for row, labels in zip(UTTERANCES, decoded, strict=True):
-            if len(row) >= n:
-                states = max(paths(model, weighted, row), key=lambda path: path[0])[1]
-                assert labels.tolist() == [v for v, _ in states]
-
-
-@pytest.mark.parametrize(("order", "V", "n"), SHAPES)
-def test_the_best_path_knows_its_sub_states_and_counts_its_phones(order: int, V: int, n: int) -> None:
-    for seed in range(5):
-        model, grammar = some_model(V, n, seed=seed), some_grammar(order, V, seed=seed)
-        bonus = torch.exp(torch.tensor([0.7] * (V - 1) + [0.0]))
-        weighted = hmm.Grammar(grammar.first * bonus, grammar.next * bonus, grammar.last)
-        states = hmm.best_states(model, grammar, UTTERANCES, grammar_weight=1.0, phone_bonus=0.7)
-        began = Ragged(hmm.begins(states, n), states.offsets)
-        for row, found, starts in zip(UTTERANCES, states, began, strict=True):
-            if len(row) >= n:
-                _, best, stays = max(paths(model, weighted, row), key=lambda path: path[0])
-                assert found.tolist() == [v * n + i for v, i in best]
-                if n > 1:  # with one sub-state, a phone that follows itself looks like one that lasts
-                    assert starts.tolist() == [True, *((~stays) & (found[1:] % n == 0))]
-
-
 class Table:
     """Scores that are simply known: ``heard`` is the row of each frame in them."""
 
@@ -166,7 +86,7 @@ def test_any_scores_do_as_units_do(order: int) -> None:
         counts.index_add_(0, torch.from_numpy(UTTERANCES.flat[places]).long(), occupied)
     assert torch.allclose(counts.T.view(emitted.shape), emitted, atol=1e-4)
     paths_found = [
-        hmm.best_states(each, grammar, rows, grammar_weight=2.0, phone_bonus=0.1)
+        best_states(each, grammar, rows, grammar_weight=2.0, phone_bonus=0.1)
         for each, rows in ((table, frames), (model, UTTERANCES))
     ]
     assert np.array_equal(paths_found[0].flat, paths_found[1].flat)
@@ -175,12 +95,12 @@ def test_any_scores_do_as_units_do(order: int) -> None:
 @pytest.mark.parametrize("order", [2, 3])
 def test_the_size_of_batches_changes_nothing(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, grammar = some_model(3, 2), some_grammar(order, 3)
-    whole, path = emitted_by(model, grammar, UTTERANCES), hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0)
+    whole, path = emitted_by(model, grammar, UTTERANCES), decode(model, grammar, UTTERANCES, grammar_weight=1.0)
     monkeypatch.setattr(hmm, "_BATCH_FLOATS", 1)
     assert len(list(hmm.batches(UTTERANCES, 1))) == 5
     split = emitted_by(model, grammar, UTTERANCES)
     assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(whole, split, strict=True))
-    assert np.array_equal(hmm.decode(model, grammar, UTTERANCES, grammar_weight=1.0).flat, path.flat)
+    assert np.array_equal(decode(model, grammar, UTTERANCES, grammar_weight=1.0).flat, path.flat)
 
 
 def test_batches_hold_every_frame_once() -> None:
@@ -221,14 +141,14 @@ def planted(V: int, n_utterances: int, seed: int) -> tuple[Ragged, Ragged, Ragge
 @pytest.mark.parametrize("order", [2, 3])
 def test_spoiled_labels_are_corrected(order: int) -> None:
     lines, truth, units = planted(6, 60, 0)
-    grammar = hmm.grammar(planted(6, 200, 1)[0], 6, order=order)
+    grammar = Grammar.of(planted(6, 200, 1)[0], 6, order=order)
     rng = np.random.default_rng(0)
     spoiled = Ragged(np.where(rng.random(len(truth.flat)) < 0.4, rng.integers(0, 6, len(truth.flat)), truth.flat), truth.offsets)
     model = hmm.model_of(spoiled, units, n_phones=6, n_units=6, n_states=2, smoothing=1.0)
     reports = []
     model, log_likelihood = hmm.train(model, grammar, units, iterations=5, smoothing=1.0, report=reports.append)
     assert len(reports) == 5 and reports[-1] == log_likelihood and reports[0] < reports[-1]
-    assert (hmm.decode(model, grammar, units, grammar_weight=1.0).flat == truth.flat).mean() > 0.95
+    assert (decode(model, grammar, units, grammar_weight=1.0).flat == truth.flat).mean() > 0.95
     frames = 1 / (1 - model.stay).numpy()
     assert np.allclose(frames.sum(-1), 3.5, atol=0.5)  # 2 to 5 frames were planted
 
@@ -245,7 +165,7 @@ def spoil_runs(labels: Ragged, share: float, V: int, seed: int) -> Ragged:
 @settings(max_examples=8, deadline=None)
 def test_better_labels_are_likelier(seed: int, order: int, n: int) -> None:
     _, truth, units = planted(6, 150, seed)
-    grammar = hmm.grammar(planted(6, 300, seed + 1)[0], 6, order=order)
+    grammar = Grammar.of(planted(6, 300, seed + 1)[0], 6, order=order)
     sizes = {"n_units": 6, "n_states": n, "smoothing": 1.0}
     shares = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
     likelihoods = [hmm.likelihood_of(spoil_runs(truth, share, 6, seed), units, grammar, **sizes) for share in shares]
@@ -260,7 +180,7 @@ def test_better_labels_are_likelier(seed: int, order: int, n: int) -> None:
 def test_labels_that_know_nothing_explain_no_more_than_frequencies(order: int) -> None:
     """Of eight phones one is used, or all at random: neither says anything about the units."""
     _, truth, units = planted(6, 300, 0)
-    grammar = hmm.grammar(planted(8, 300, 1)[0], 8, order=order)
+    grammar = Grammar.of(planted(8, 300, 1)[0], 8, order=order)
     frequency = np.bincount(units.flat) / len(units.flat)
     unigram = (frequency * np.log(frequency)).sum()
     one, any_ = np.full(len(units.flat), 7), np.random.default_rng(0).integers(0, 8, len(units.flat))
@@ -277,59 +197,11 @@ def test_an_utterance_too_short_for_a_phone_is_labelled_and_teaches_nothing() ->
     alone = emitted_by(model, grammar, Ragged.of([long], np.int16))
     assert all(torch.allclose(one, other) for one, other in zip(both[:2], alone[:2], strict=True))
     assert np.isfinite(both[2])
-    labels = hmm.decode(model, grammar, Ragged.of([short, long], np.int16), grammar_weight=1.0)
+    labels = decode(model, grammar, Ragged.of([short, long], np.int16), grammar_weight=1.0)
     assert len(set(labels[0].tolist())) == 1
 
 
-# Grammars and models from counts
-
-
-def plain_witten_bell(lines: list[list[int]], V: int, order: int) -> dict[tuple[int, ...], np.ndarray]:
-    """Probability (V + 1, the last being the end) after each history, as the formula is written."""
-    begin, end = V, V
-    counts: dict[tuple[int, ...], np.ndarray] = {}
-    for line in lines:
-        padded = [begin, *line, end]
-        for t in range(2, len(padded)):  # nothing is counted after the beginning alone
-            for length in range(order):
-                counts.setdefault(tuple(padded[t - length : t]), np.zeros(V + 1))[padded[t]] += 1
-    probability: dict[tuple[int, ...], np.ndarray] = {}
-
-    def smoothed(history: tuple[int, ...]) -> np.ndarray:
-        lower = smoothed(history[1:]) if history else np.full(V + 1, 1 / (V + 1))
-        if history not in counts:
-            return lower
-        seen = counts[history]
-        share = seen.sum() / (seen.sum() + (seen > 0).sum())
-        return share * seen / seen.sum() + (1 - share) * lower
-
-    for x in range(V + 1):
-        for y in range(V):
-            history = (x, y)[-(order - 1) :]
-            probability[history] = smoothed(history)
-    return probability
-
-
-phone_lines = st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=6).filter(any)
-
-
-@given(lines=phone_lines, order=st.sampled_from([2, 3]))
-@settings(max_examples=30, deadline=None)
-def test_a_grammar_is_witten_bell_and_sums_to_one(lines: list[list[int]], order: int) -> None:
-    grammar = hmm.grammar(Ragged.of([np.array(line) for line in lines], np.int16), 3, order=order)
-    assert grammar.first.sum() == pytest.approx(1, abs=1e-5) and (grammar.first > 0).all()
-    last = grammar.last if order == 3 else grammar.last[0][:, None]  # (X, Y)
-    assert np.allclose(grammar.next.sum(-1) + last, 1, atol=1e-5)
-    for history, plain in plain_witten_bell([line for line in lines if line], 3, order).items():
-        x, y = history if order == 3 else (history[0], 0)
-        # An unseen history counts as one pseudo-successor of the lower order, which is the lower order itself.
-        assert np.allclose(grammar.next[x, y], plain[:-1], atol=1e-5) and last[x, y] == pytest.approx(plain[-1], abs=1e-5)
-
-
-def test_who_begins_is_counted_at_the_beginning() -> None:
-    lines = Ragged.of([np.array([1, 0, 0, 0])] * 9 + [np.array([2, 0])], np.int16)
-    first = hmm.grammar(lines, 3, order=3).first  # by far the most frequent phone never begins
-    assert first[1] > 0.7 and 0 < first[0] < 0.2
+# Models from counts
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 3))
@@ -367,10 +239,3 @@ def test_a_packed_model_comes_back() -> None:
     back = hmm.unpacked(hmm.packed(model, grammar))
     for one, other in zip((model, grammar), back, strict=True):
         assert all(torch.equal(value, vars(other)[name]) for name, value in vars(one).items())
-
-
-@given(lines=phone_lines)
-@settings(max_examples=20, deadline=None)
-def test_silence_at_the_ends_is_optional(lines: list[list[int]]) -> None:
-    both = hmm.with_optional_silence(Ragged.of([np.array(line) for line in lines], np.int16), 9)
-    assert [row.tolist() for row in both] == lines + [[9, *line, 9] for line in lines]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.decipher.matching import Skipgrams, delays, match, skipgrams, speak, surprise
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 PHONES, UNITS = 6, 12  # the last phone is silence
 COUNTED = {"lags": [3, 5, 7, 10, 13, 17], "positions": 20, "margin": 6}

@@ -8,7 +8,7 @@ from sklearn.metrics import mutual_info_score
 from tests.decipher.test_search import TEMPI, UNITS, V, sentences, speech
 from wavu.decipher.measures import known, usage, worth
 from wavu.decipher.search import Matcher, decipher
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 def matcher_of(units: Ragged) -> Matcher:

@@ -6,7 +6,7 @@ import torch
 from wavu.decipher.reading import flat_start, learn
 from wavu.decode.align import align
 from wavu.decode.topology import Topology
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 V = 6  # the last of them silence
 

@@ -7,7 +7,8 @@ from tests.gan.toy import PHONES, toy_text
 from wavu.decipher import hmm
 from wavu.decipher.matching import speak
 from wavu.decipher.search import Deciphered, Matcher, decipher, durations_heard, n_reports
-from wavu.store import Ragged
+from wavu.decipher.viterbi import decode
+from wavu.ragged import Ragged
 from wavu.text.silence import with_silence
 
 V, UNITS = len(PHONES), 3 * len(PHONES)
@@ -49,9 +50,9 @@ def solved() -> tuple[Deciphered, list[str], Ragged, Ragged]:
 
 def test_the_phones_are_found(solved: tuple[Deciphered, list[str], Ragged, Ragged]) -> None:
     found, _, units, labels = solved
-    decoded = hmm.decode(found.best.model, found.grammar, units, grammar_weight=1.0)
+    decoded = decode(found.best.model, found.grammar, units, grammar_weight=1.0)
     assert (decoded.flat == labels.flat).mean() > 0.85
-    matched = hmm.decode(found.best.matched, found.grammar, units, grammar_weight=1.0)
+    matched = decode(found.best.matched, found.grammar, units, grammar_weight=1.0)
     assert (matched.flat == labels.flat).mean() > 0.6
 
 

@@ -6,7 +6,7 @@ import torch
 from wavu.decipher.channel import passed
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import distance, find_table
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 LAGS = [1, 2, 3]
 RNG = np.random.default_rng(3)

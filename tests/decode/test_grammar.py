@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.decode.grammar import grammar_fst
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import END, NGram, estimate
 
 WORDS = ["a", "b", "c", "stranger"]

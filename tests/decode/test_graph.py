@@ -7,7 +7,7 @@ import pytest
 from wavu.decode import graph
 from wavu.decode.topology import Topology
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import estimate, write_arpa
 
 WORDS = ["tak", "ki", "o"]

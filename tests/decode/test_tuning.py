@@ -7,8 +7,8 @@ from wavu.decode.topology import Topology
 from wavu.decode.tuning import tune
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
+from wavu.ragged import Ragged
 from wavu.selection import disagreement, tuning_score
-from wavu.store import Ragged
 from wavu.text.ngram import estimate, write_arpa
 
 WORDS, SPELLED = ["ta", "ki", "taki", "o"], Ragged.of([[0, 1], [2, 3], [0, 1, 2, 3], [4]], np.int16)

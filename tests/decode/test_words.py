@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wavu.decode.topology import Topology
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import BEGIN, END, NGram, estimate, read_arpa, write_arpa
 
 WEIGHTS = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0}

@@ -11,7 +11,8 @@ from wavu.gan.members import Member
 from wavu.gan.noise import Noise
 from wavu.gan.population import Population
 from wavu.gan.train import Player, Rules
-from wavu.store import Ragged, Text
+from wavu.prepared import Text
+from wavu.ragged import Ragged
 from wavu.text.silence import spelled
 
 CPU = torch.device("cpu")

@@ -14,7 +14,8 @@ from tests.gan.toy import toy_speech, toy_text
 from wavu.errors import WavuError
 from wavu.gan.batches import BATCH_STREAM, Buckets, padded
 from wavu.gan.noise import Noise
-from wavu.store import Ragged, Text
+from wavu.prepared import Text
+from wavu.ragged import Ragged
 from wavu.text.silence import spelled, with_silence
 
 

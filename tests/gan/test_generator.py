@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from wavu.errors import WavuError
 from wavu.gan.generator import FrameGenerator, SegmentGenerator, described, rebuilt
 from wavu.gan.noise import Noise
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 CPU = torch.device("cpu")
 M, B, N, D, V = 2, 3, 11, 6, 5

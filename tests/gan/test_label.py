@@ -10,7 +10,7 @@ from wavu.gan.generator import SegmentGenerator
 from wavu.gan.join import join
 from wavu.gan.label import label, log_posteriors
 from wavu.gan.runs import collapsed
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 @pytest.mark.parametrize("hears", ["segments", "frames"])

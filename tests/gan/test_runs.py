@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.gan.runs import collapsed, spoken
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 ROWS = st.lists(st.lists(st.integers(0, 2), max_size=8), min_size=1, max_size=5)
 

@@ -8,7 +8,7 @@ from tests.gan.toy import spoil, toy_speech
 from wavu.gan.generator import SegmentGenerator
 from wavu.gan.label import label
 from wavu.gan.warm_start import initial_kernel, most_common
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 SETTINGS = {"phones": 6, "ridge": 1e-4, "iterations": 60, "examples": 10_000, "confidence": 0.9, "seed": 0}
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from wavu.audio.frontend import FrontEnd
-from wavu.store import Ragged, Text, write_json, write_table
+from wavu.prepared import Text
+from wavu.ragged import Ragged
+from wavu.store import write_json, write_table
 from wavu.text.ngram import estimate, write_arpa
 from wavu.text.silence import phones_of, with_silence
 

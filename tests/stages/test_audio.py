@@ -20,8 +20,10 @@ from wavu import prepare_audio
 from wavu.audio.features import cepstra
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
 from wavu.stages.audio import MANIFEST
-from wavu.store import Ragged, Speech, read_json, read_table, read_tensors, write_json
+from wavu.store import read_json, read_table, read_tensors, write_json
 
 PLAIN = ("encoder=mfcc", "segment=ward")
 SMALL = ("kmeans.clusters=8", "vad=none")

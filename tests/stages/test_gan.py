@@ -1,105 +1,21 @@
-"""The command on the toy language: warm starts kept, killed and resumed to the same bits, mistakes told in one line."""
+"""The command on the toy language: warm starts become better, everything is written, mistakes are told in one line."""
 
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from tests.gan.toy import FRAMES, PHONES, spoil, toy_speech, write_audio_folder, write_text_folder
-from wavu.command import CONFIGS
+from tests.gan.toy import FRAMES, PHONES, spoil, toy_speech, write_audio_folder
+from tests.stages.toy_gan import FRAMES_HEARD, SEGMENTS, UTTERANCES, accuracy, points, scores, settings, train
 from wavu.errors import WavuError
-from wavu.gan.population import Population
-from wavu.selection import Judge
-from wavu.stages import gan
-from wavu.store import Ragged, Speech, Text, fingerprint, read_json, read_table, read_tensors, write_json, write_tensors
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.stage import fingerprint
+from wavu.stages import exam, gan
+from wavu.store import read_json, read_tensors, write_json, write_tensors
 
-SMALL = (
-    "updates=40",
-    "members=2",
-    "batch_size=8",
-    "discriminator.channels=8",
-    "discriminator.head_start=4",
-    "validation.every=10",
-    "validation.utterances=15",
-    "validation.hmm.utterances=2",
-    "log_every=10",
-    "replace_after=10",
-    "device=cpu",
-)
-SEGMENTS, FRAMES_HEARD = ("recipe=wav2vec_u",), ("recipe=wav2vec_u2", "loss.auxiliary=0")
-UTTERANCES = 150
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``audio`` and ``text`` of the toy language, as the commands before leave them; nobody writes there."""
-    folder = tmp_path_factory.mktemp("toy")
-    write_text_folder(folder / "text")
-    write_audio_folder(folder / "audio", UTTERANCES, 0)
-    return folder
-
-
-@pytest.fixture
-def folders(made: Path, tmp_path: Path) -> Path:
-    """The same beside a place to write."""
-    for name in ("audio", "text"):
-        (tmp_path / name).symlink_to(made / name)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def deciphered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a phone HMM with 15 % wrong segments would say, and the match before it with 30 %."""
-
-    def decipher(speech: Speech, text: Text, settings: dict, seed: int, folder: Path) -> None:
-        for name, share in (("labels", 0.15), ("matched", 0.3)):
-            labels = spoil(toy_speech(UTTERANCES, 0)[1], share, 3)
-            Ragged(np.repeat(labels.flat, FRAMES), labels.offsets * FRAMES).write(folder, name)
-        write_tensors(folder / "hmm.safetensors", {}, {"silence": {"probability": 0.25, "before": 1.0, "after": 1.0}})
-
-    monkeypatch.setattr(gan, "_decipher", decipher)
-
-
-def settings(folders: Path, name: str, *changes: str) -> dict:
-    given = (f"audio={folders}/audio", f"text={folders}/text", f"out_dir={folders}/{name}", *SMALL, *changes)
-    with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose(config_name="gan_train", overrides=list(given)), resolve=True)
-
-
-def train(folders: Path, name: str, *changes: str) -> dict:
-    """Run the command; the counts it leaves."""
-    gan.gan_train(settings(folders, name, *changes))
-    return read_json(folders / name / "stage.json")["counts"]
-
-
-def accuracy(folders: Path, name: str) -> float:
-    """Share of the frames whose label is right."""
-    labels, starts = (Ragged.read(folders / name, part) for part in ("labels", "starts"))
-    truth = toy_speech(UTTERANCES, 0)[1]
-    right = []
-    for own, begins, plain in zip(labels, starts, truth, strict=True):
-        right.append(np.repeat(own, np.diff(begins, append=FRAMES * len(plain))) == np.repeat(plain, FRAMES))
-    return float(np.concatenate(right).mean())
-
-
-def scores(folder: Path) -> list[tuple[int, int]]:
-    """Update and member of every row of scores.tsv."""
-    return [(int(row["update"]), int(row["member"])) for row in read_table(folder / "scores.tsv", ["update", "member", "score"])]
-
-
-def call_collapsed(monkeypatch: pytest.MonkeyPatch, *who: tuple[int, int]) -> None:
-    """Let these members be judged collapsed at these updates, and nobody else."""
-    at = set(who)
-    monkeypatch.setattr(
-        Judge, "suspect", lambda self, row, losses=None: "collapsed" if (row["member"], row["update"]) in at else None
-    )
-
+pytestmark = pytest.mark.usefixtures("deciphered")
 
 # What is left behind
 
@@ -166,7 +82,7 @@ def write_self_trained(folders: Path, wrong: float) -> Ragged:
 
 
 def test_a_second_round_starts_from_what_self_training_found(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gan, "_decipher", None)
+    monkeypatch.setattr(gan, "write_decipherment", None)
     labels = write_self_trained(folders, 0.05)
     train(folders, "gan", f"self_trained={folders}/hmm", "updates=2")
     starts = Ragged.read(folders / "gan", "starts")
@@ -207,15 +123,6 @@ def test_a_generator_of_frames_guesses_targets_where_there_are_any(folders: Path
     assert {tag for tag, _ in guessed} == {f"generator/auxiliary/{member}" for member in range(3)}
 
 
-def test_all_generators_are_kept_on_request(folders: Path) -> None:
-    train(folders, "gan", "keep=all", "updates=20")
-    kept = sorted((folders / "gan" / "generators").iterdir())
-    assert [path.name for path in kept] == [f"{update:07d}.safetensors" for update in (0, 10, 20)]
-    assert read_tensors(kept[1])[0]["kernel"].shape == (2, 6, 8, 4)
-    train(folders, "other", "updates=2")
-    assert not (folders / "other" / "generators").exists()
-
-
 def test_members_of_a_sweep_differ_as_its_grid_says(folders: Path) -> None:
     train(folders, "gan", *SEGMENTS, "sweep=original_grid", "members=7", "updates=4")
     members = read_tensors(folders / "gan" / "members.safetensors")[1]["members"]
@@ -240,161 +147,14 @@ def test_a_member_does_not_depend_on_the_others(folders: Path) -> None:
         assert np.allclose(three[name][0], first[name][0], atol=1e-5)
 
 
-def test_a_large_corpus_keeps_utterances_for_validation(folders: Path) -> None:
-    speech, text = Speech.read(folders / "audio"), Text.read(folders / "text")
-    for wanted, judged, trained in ((5, 5, UTTERANCES - 5), (50, UTTERANCES, UTTERANCES)):
-        config = settings(folders, "gan", f"validation.utterances={wanted}")
-        exam, rows = gan._exam(gan.Task(speech, None, config["silence"], None), text, config)
-        assert len(exam.inputs) == judged and len(rows) == trained
-
-
 def test_a_generator_that_says_nothing_is_told_of_and_no_crash(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dumb(generator, inputs: Ragged, *, silence: int, batch_size: int) -> list[Ragged]:
         return [Ragged(np.full(len(inputs.flat), silence, np.int16), inputs.offsets)] * len(generator.kernel)
 
     monkeypatch.setattr(gan, "label", dumb)
+    monkeypatch.setattr(exam, "label", dumb)
     counts = train(folders, "gan", "warm_start=none", "updates=2")
     assert "collapsed: 0 of 5 phones used" in counts["suspected_failed"] and counts["members_converged"] == 0
-
-
-# Members that fail
-
-
-def test_the_collapsed_give_their_places_to_copies_of_the_good(folders: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    call_collapsed(monkeypatch, (1, 0), (1, 10), (3, 20), (2, 20))
-    counts = train(folders, "gan", "members=3")
-    said = " ".join(capsys.readouterr().err.split())
-    for gone, newcomer, parent in ((1, 3, 2), (3, 4, 0), (2, 5, 0)):
-        assert f"member {gone} is stopped: collapsed; member {newcomer} takes its place, a copy of {parent}" in said
-    members = {member["number"]: member for member in read_tensors(folders / "gan" / "members.safetensors")[1]["members"]}
-    assert list(members) == [0, 4, 5]
-    assert all(members[n]["parent"] == 0 and members[n]["born"] == 20 for n in (4, 5))
-    for number in (4, 5):
-        ratios = {members[number]["settings"][name] / value for name, value in members[0]["settings"].items() if value}
-        assert {round(ratio, 6) for ratio in ratios} <= {0.8, 1.25}
-    assert len({member["seed"] for member in members.values()}) == 3
-    assert counts["members"] == 3 and counts["members_stopped"] == 3
-    seen = scores(folders / "gan")
-    assert [pair for pair in seen if pair[1] == 3] == [(10, 3), (20, 3)] and (30, 4) in seen and (30, 1) not in seen
-
-
-@pytest.mark.parametrize("change", ["replace=off", "replace_after=30"])
-def test_nobody_is_replaced_who_shall_not(folders: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    call_collapsed(monkeypatch, (1, 0), (1, 10), (0, 20))
-    counts = train(folders, "gan", change)
-    assert counts["members_stopped"] == 0 and {member for _, member in scores(folders / "gan")} == {0, 1}
-
-
-def test_at_the_end_nobody_is_replaced_for_a_copy_would_count_twice(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call_collapsed(monkeypatch, *((1, update) for update in (0, 10, 20)))
-    counts = train(folders, "gan", "updates=20", "replace_after=20")
-    assert (counts["members"], counts["members_converged"], counts["members_stopped"]) == (2, 1, 0)
-
-
-def test_when_all_have_collapsed_there_is_nobody_to_copy(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call_collapsed(monkeypatch, *((member, update) for member in (0, 1) for update in (0, 10, 20)))
-    counts = train(folders, "gan", "updates=20")
-    assert (counts["members"], counts["members_converged"], counts["members_stopped"]) == (2, 0, 0)
-
-
-@pytest.mark.parametrize("replace", ["off", "collapsed"])
-def test_what_is_no_number_any_more_stops_its_member_alone(folders: Path, capsys, replace: str) -> None:
-    grid = "sweep.grid={generator.learning_rate:[2e-4,1e38,4e-4]}"
-    counts = train(folders, "gan", "members=3", "updates=20", grid, f"replace={replace}")
-    assert "member 1 is stopped: training broke down by update 10: not finite; the others go on" in " ".join(
-        capsys.readouterr().err.split()
-    )
-    assert counts["members"] == 2 and counts["members_stopped"] == 1
-    tensors, about = read_tensors(folders / "gan" / "members.safetensors")
-    assert [member["number"] for member in about["members"]] == [0, 2] and np.isfinite(tensors["kernel"]).all()
-    assert [member for update, member in scores(folders / "gan") if update == 20] == [0, 2]
-
-
-def test_when_all_break_down_it_is_an_error_and_no_result(folders: Path) -> None:
-    with pytest.raises(WavuError, match="broke down by update 10: no member's losses are finite; lower"):
-        train(folders, "nan", "warm_start=none", "generator.learning_rate=1e38", "discriminator.learning_rate=1e38")
-    assert not (folders / "nan" / "stage.json").exists()
-
-
-def test_a_number_is_never_given_twice(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call_collapsed(monkeypatch, (1, 20))
-    train(folders, "gan", "members=3", "sweep.grid={generator.learning_rate:[2e-4,4e-4,1e38]}")  # the last breaks down first
-    members = read_tensors(folders / "gan" / "members.safetensors")[1]["members"]
-    assert [member["number"] for member in members] == [0, 3]
-
-
-def test_how_often_utterances_begin_and_end_with_silence() -> None:
-    labels = Ragged.of([[5, 1, 5], [], [5, 2], [5], [1, 2]], np.int16)
-    assert gan._silent_ends(labels, 5) == {"before": 0.75, "after": 0.5}
-
-
-# Killed and resumed
-
-
-def points(folder: Path) -> dict[tuple[str, int], list[float]]:
-    """All scalars of TensorBoard's files, less those a later file takes back, as TensorBoard does."""
-    found: dict[tuple[str, int], list[float]] = {}
-    for path in sorted((folder / "curves").iterdir(), key=lambda path: int(path.name.rsplit(".", 1)[1])):  # as they were begun
-        for event in EventFileLoader(str(path)).Load():
-            if event.session_log.status == event.session_log.START:
-                found = {key: values for key, values in found.items() if key[1] < event.step}
-            for value in event.summary.value:
-                if value.HasField("tensor") and value.tensor.dtype == 1:  # a float, not a picture
-                    found.setdefault((value.tag, event.step), []).extend(value.tensor.float_val)
-    return found
-
-
-def die(monkeypatch: pytest.MonkeyPatch, update: int, how: str) -> None:
-    plain, dead = Population.train, []
-
-    def train(self: Population, batch):
-        if self.update == update and not dead:
-            dead.append(True)
-            if how == "power cut":
-                raise SystemExit
-            os.kill(os.getpid(), signal.SIGTERM)
-        return plain(self, batch)
-
-    monkeypatch.setattr(Population, "train", train)
-
-
-DEATHS = [
-    (SEGMENTS, 16, "SIGTERM"),
-    (SEGMENTS, 3, "power cut"),  # before the first checkpoint
-    (FRAMES_HEARD, 26, "power cut"),
-    (("fidelity=original",), 36, "power cut"),
-]
-
-
-@pytest.mark.parametrize(("ways", "update", "how"), DEATHS)
-def test_interrupted_and_resumed_equals_uninterrupted(
-    folders: Path, monkeypatch: pytest.MonkeyPatch, ways: tuple[str, ...], update: int, how: str
-) -> None:
-    changes = (*ways, "members=3", "validation.every=10", "log_every=4")
-    call_collapsed(monkeypatch, (1, 10), (0, 20), (3, 30))
-    train(folders, "whole", *changes)
-    die(monkeypatch, update, how)
-    with pytest.raises(SystemExit if how == "power cut" else KeyboardInterrupt):
-        train(folders, "cut", *changes)
-    assert not (folders / "cut" / "stage.json").exists()
-    train(folders, "cut", *changes)
-    names = ("checkpoints/last.safetensors", "generator.safetensors", "members.safetensors", "labels.npy", "scores.tsv")
-    for name in names:
-        assert (folders / "whole" / name).read_bytes() == (folders / "cut" / name).read_bytes(), name
-    whole, cut = points(folders / "whole"), points(folders / "cut")
-    assert whole == cut and len(whole) > 100 and all(len(values) == 1 for values in whole.values())
-    assert read_json(folders / "cut" / "stage.json")["counts"]["members_stopped"] == 3
-
-
-def test_a_member_that_broke_stays_away_after_a_resume(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = ("members=3", "sweep.grid={generator.learning_rate:[2e-4,1e38,4e-4]}")
-    train(folders, "whole", *changes)
-    die(monkeypatch, 16, "SIGTERM")
-    with pytest.raises(KeyboardInterrupt):
-        train(folders, "cut", *changes)
-    assert train(folders, "cut", *changes)["members_stopped"] == 1
-    for name in ("checkpoints/last.safetensors", "scores.tsv"):
-        assert (folders / "whole" / name).read_bytes() == (folders / "cut" / name).read_bytes(), name
 
 
 # Mistakes

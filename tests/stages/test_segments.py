@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 import wavu
-from wavu import decipher_segments, evaluate, export, prepare_audio, prepare_text, self_train
+from wavu import decipher_segments, export, prepare_audio, prepare_text, self_train
 from wavu.demo import make_corpus
 from wavu.errors import WavuError
-from wavu.store import Ragged, Speech, read_json, read_table
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.references import read_references
+from wavu.scoring import rates
+from wavu.store import read_json, read_table
 
 CORPUS = {"seed": 3, "utterances": 60, "held_out": 2, "sentences": 400, "lexicon": 40, "voices": 2, "words_per_minute": 140}
 FEW = ("reading.sentences=60", "reading.speakers=['','+f2']", "reading.turns=5", "classifier.dims=40", "reading.dims=60")
@@ -42,7 +46,7 @@ def phone_error_rate(corpus: Path, found: Path) -> float:
     rows = Ragged.read(found, "labels")
     said = rows.keep(rows.run_starts() & (rows.flat != len(phones) - 1))
     named = {name: [phones[phone] for phone in row] for name, row in zip(Speech.read(corpus / "audio").ids, said, strict=True)}
-    return evaluate.phone_error_rate(named, evaluate.read_references(corpus / "references.tsv", corpus / "text")).rate
+    return rates.phone_error_rate(named, read_references(corpus / "references.tsv", corpus / "text")).rate
 
 
 def test_a_voice_and_words_find_the_phones(corpus: Path, tmp_path: Path, typed: Typed) -> None:
@@ -155,5 +159,5 @@ def test_people_are_understood(tmp_path: Path, typed: Typed) -> None:
     labels = Ragged.read(tmp_path / "found", "labels")
     ids = [row["id"] for row in read_table(tmp_path / "audio" / "manifest.tsv", ["id"])]
     named = {name: [phones[phone] for phone in row] for name, row in zip(ids, labels.keep(labels.run_starts()), strict=True)}
-    truth = evaluate.read_references(SHARED / "data" / "ljspeech-mini" / "references.tsv", tmp_path / "text")
-    assert evaluate.phone_error_rate(named, {name: truth[name] for name in ids}).rate < 0.45
+    truth = read_references(SHARED / "data" / "ljspeech-mini" / "references.tsv", tmp_path / "text")
+    assert rates.phone_error_rate(named, {name: truth[name] for name in ids}).rate < 0.45

@@ -12,11 +12,15 @@ from omegaconf import OmegaConf
 
 from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech, write_audio_folder, write_text_folder
 from wavu.command import CONFIGS
-from wavu.decipher import hmm
+from wavu.decipher.viterbi import begins
 from wavu.engines import PhoneHmm, read_engine, read_hmm
 from wavu.errors import WavuError
-from wavu.stages import self_training
-from wavu.store import Ragged, Speech, fingerprint, read_json, read_tensors, write_json, write_table, write_tensors
+from wavu.fine_tune import Lessons
+from wavu.prepared import Speech
+from wavu.ragged import Ragged
+from wavu.stage import fingerprint
+from wavu.stages import lessons, self_training
+from wavu.store import read_json, read_tensors, write_json, write_table, write_tensors
 
 UTTERANCES = 100
 V = len(PHONES)
@@ -139,44 +143,6 @@ def test_the_sure_are_right_more_often(folders: Path) -> None:
     assert share[order[:50]].mean() > share[order[50:]].mean()
 
 
-def test_a_turn_that_explains_less_is_not_kept(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = iter([-5.0, -4.0, -4.5, -3.0])
-    monkeypatch.setattr(self_training, "_evidence", lambda states, task, settings: next(told))
-    self_training.self_train(settings(folders, "gaussians.turns=3", "search=phones"), no_gan)
-    counts = read_json(folders / "hmm" / "stage.json")["counts"]["hmm"]
-    assert counts["kept"] == "gaussians 1" and list(counts["evidence"].values()) == [-5.0, -4.0, -4.5]
-
-
-def test_evidence_is_higher_for_better_labels(folders: Path) -> None:
-    config, speech = settings(folders), Speech.read(folders / "audio")
-    silence = {"probability": 0.25, "before": 1.0, "after": 1.0}
-    text = self_training.Text.read(folders / "text")
-    task = self_training._task(speech, text, folders / "text", truth(), silence, config, through_units=True)
-    found = []
-    for share in (0.0, 0.1, 0.2, 0.4, 0.8):
-        wrong = spoil(toy_speech(UTTERANCES, 0)[1], share, 3)
-        labels = Ragged(np.repeat(wrong.flat, FRAMES), wrong.offsets * FRAMES)
-        found.append(self_training._evidence(hmm.cut(labels, 2), task, config))
-    assert (np.diff(found) < -0.1).all()
-
-
-def test_members_vote_and_the_chosen_one_breaks_ties(folders: Path) -> None:
-    speech = Speech.read(folders / "audio")
-    kernel = read_tensors(folders / "gan" / "members.safetensors")[0]["kernel"]
-    chosen = Ragged.read(folders / "gan", "labels")
-    said = [(speech.segments.flat.astype(np.float32) @ kernel[place, :, :, 0].T).argmax(1) for place in (2, 0)]  # best first
-    for voters in (1, 2, 3):
-        plain = []
-        for votes in zip(chosen.flat, *said[: voters - 1], strict=True):
-            most = max(votes.count(vote) for vote in votes)
-            plain.append(next(vote for vote in votes if votes.count(vote) == most))  # the chosen one's stands first
-        found, _ = self_training._first_labels(folders / "gan", speech, voters)
-        agreed = Ragged(np.repeat(plain, FRAMES), found.offsets)
-        tied = np.array([len(set(votes)) == 3 for votes in zip(chosen.flat, *said, strict=True)]).repeat(FRAMES)
-        assert np.array_equal(found.flat[~tied], agreed.flat[~tied])
-        assert np.array_equal(found.flat[tied], np.repeat(chosen.flat, FRAMES)[tied])
-
-
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -212,27 +178,27 @@ def test_the_student_gets_what_the_hmm_found_and_a_kill_does_not_cost_the_hmm(
 ) -> None:
     given = []
 
-    def taught(lessons: self_training.Lessons, folder: Path, **how: object) -> tuple:
-        given.append((lessons, how))
+    def taught(given_lessons: Lessons, folder: Path, **how: object) -> tuple:
+        given.append((given_lessons, how))
         if len(given) == 1:
             raise KeyboardInterrupt
         return (
-            Pupil(lessons.labels),
-            lessons.labels,
+            Pupil(given_lessons.labels),
+            given_lessons.labels,
             {"updates": 7, "lm_perplexity": 4.0, "disagreement": 0.0, "suspected_failed": "why"},
         )
 
-    monkeypatch.setattr(self_training, "fine_tune", taught)
+    monkeypatch.setattr(lessons, "fine_tune", taught)
     config = settings(folders, "student=small", "gaussians.turns=1")
     with pytest.raises(KeyboardInterrupt):
         self_training.self_train(config, no_gan)
-    monkeypatch.setattr(self_training, "_train", None)  # it is not called again
+    monkeypatch.setattr(self_training, "all_turns", None)  # it is not called again
     self_training.self_train(config, no_gan)
     (first, how), (again, _) = given
     assert np.array_equal(first.labels.flat, again.labels.flat) and np.array_equal(first.confidence, again.confidence)
     out, speech = folders / "hmm", Speech.read(folders / "audio")
     said = Ragged.read(out, "states")
-    phones = Ragged(said.flat // 2, said.offsets).keep(hmm.begins(said, 2))
+    phones = Ragged(said.flat // 2, said.offsets).keep(begins(said, 2))
     assert np.array_equal(first.labels.flat, phones.flat[phones.flat != V - 1])
     assert [recording.id for recording in first.recordings] == speech.ids
     assert first.speech_seconds == pytest.approx(speech.frames.lengths * 0.02)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from wavu import prepare_text
+from wavu.prepared import Text
+from wavu.ragged import Ragged
 from wavu.stages.text import _cache_file, held_out_perplexity
-from wavu.store import Ragged, Text, read_table
+from wavu.store import read_table
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of
 

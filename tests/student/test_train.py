@@ -5,8 +5,8 @@ import torch
 
 from tests.student.test_model import PHONES
 from wavu.decode import ctc
+from wavu.ragged import Ragged
 from wavu.selection import disagreement
-from wavu.store import Ragged
 from wavu.student.model import Student
 from wavu.student.train import Utterances, ctc_loss, trainer
 from wavu.training import Trainer

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavu.store import SILENCE, Ragged
+from wavu.prepared import SILENCE
+from wavu.ragged import Ragged
 from wavu.text.lexicon import build
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import NGram, estimate, read_arpa, score, write_arpa
 
 # corpus.txt, and what KenLM's `lmplz -o 3 --discount_fallback` makes of it (no discount had to fall back).

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavu.store import Ragged, Text
+from wavu.prepared import Text
+from wavu.ragged import Ragged
 from wavu.text.silence import phones_of, with_silence
 
 PRONUNCIATIONS = [[0], [1, 2], [3, 1, 0]]

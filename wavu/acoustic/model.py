@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wavu.acoustic.gaussians import Mixtures, Statistics, one_for_all
 from wavu.acoustic.transform import Covariances, Discriminant, Transform, as_tensor, semi_tied
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 # Frames held in memory at a time while a model is trained: 470 MB of windows of 7 frames of 512 dims.
 _PART_FRAMES = 2**15

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 _RIDGE = 1e-4  # of the mean variance, added to covariances that are inverted
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.audio.layers import chosen_layers
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -72,7 +73,7 @@ class HuggingFace:
             and not getattr(config, "conv_pos_batch_norm", False)
         )
         self.batch_samples = samples(batch_seconds)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = find_device()
         self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
         self.model.to(self.device)
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from wavu.audio.read import SUFFIXES, duration, pieces
 from wavu.errors import WavuError
-from wavu.store import Ragged, file_fingerprint, fingerprint, read_array, read_table
+from wavu.ragged import Ragged
+from wavu.stage import file_fingerprint, fingerprint
+from wavu.store import read_array, read_table
 from wavu.units import HOP_SECONDS
 
 

@@ -12,13 +12,14 @@ from wavu.audio.pca import fit_pca, project
 from wavu.audio.pool import mean_pool
 from wavu.audio.segment import pair_starts, segment_starts
 from wavu.audio.vad import keep, speech_spans
-from wavu.store import Ragged, read_json, read_tensors, write_json, write_tensors
+from wavu.ragged import Ragged
+from wavu.store import read_json, read_tensors, write_json, write_tensors
 from wavu.units import HOP_SECONDS, samples
 
 
 @dataclass(frozen=True, eq=False)
 class Segmented:
-    """Utterances after the front end, row by row as in :class:`wavu.store.Speech`."""
+    """Utterances after the front end, row by row as in :class:`wavu.prepared.Speech`."""
 
     frames: Ragged
     units: Ragged

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ Utterances lie one after another in flat arrays: utterance b is rows ``offsets[b
 import numpy as np
 
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.units import FRAME_RATE_HZ
 
 

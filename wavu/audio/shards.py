@@ -16,7 +16,8 @@ from wavu.audio.read import defect, read_audio
 from wavu.errors import WavuError
 from wavu.feed import ahead
 from wavu.progress import say, track
-from wavu.store import Ragged, read_json, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.store import read_json, write_json, write_table
 from wavu.units import seconds
 
 WARNINGS = 10  # shown; the others are in the table

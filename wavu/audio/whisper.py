@@ -7,6 +7,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.layers import chosen_layers
 from wavu.audio.whisper_ctc import filled_frames, join, log_mel, pieces, states
+from wavu.device import find_device
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, samples
 
@@ -31,7 +32,7 @@ class Whisper:
         self.network.layers = self.network.layers[: max(self.layers)]
         self.dim = len(self.layers) * config.d_model
         self.batch_samples = samples(batch_seconds)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = find_device()
         self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
         self.network.to(self.device)
 

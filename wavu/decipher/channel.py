@@ -5,7 +5,7 @@ Shapes: L phones of a line.
 
 import numpy as np
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 def passed(lines: Ragged, *, drop: float, double: float, copies: int, generator: np.random.Generator) -> Ragged:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from wavu.decipher import hmm
 from wavu.decipher.classifier import Classifier
-from wavu.store import Ragged
+from wavu.decipher.grammar import Grammar
+from wavu.ragged import Ragged
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Scored:
         return self.scores[torch.from_numpy(np.asarray(heard.flat))]
 
 
-def posteriors(scores: Tensor, grammar: hmm.Grammar, offsets: np.ndarray) -> tuple[Tensor, float]:
+def posteriors(scores: Tensor, grammar: Grammar, offsets: np.ndarray) -> tuple[Tensor, float]:
     """Posterior (S, V) of each segment's phone, given all of its utterance, and the log likelihood per segment."""
     found = torch.zeros_like(scores)
 
@@ -48,7 +49,7 @@ def posteriors(scores: Tensor, grammar: hmm.Grammar, offsets: np.ndarray) -> tup
 def full_sum(
     features: Tensor,
     shares: Tensor,
-    grammar: hmm.Grammar,
+    grammar: Grammar,
     offsets: np.ndarray,
     *,
     rounds: int,

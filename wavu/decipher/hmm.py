@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavu.store import Ragged
+from wavu.decipher.grammar import Grammar, log
+from wavu.ragged import Ragged
 
 # Added to every scaled probability, and how many nats the likelihood of a frame may lie below that of its best sub-state: the
 # CPU works with numbers below 1e-38, where those of hopeless states would end, many times slower. The product of two
@@ -43,69 +44,6 @@ class Sounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """Probabilities of phones: first (V) to begin with v; last (P, V) to end after (p, v); next (X, Y, V) to go on with w.
-
-    Going on from (p, v) to w drops what the n-gram forgets: with (P, V) viewed as (X, Y), x is forgotten and y becomes the
-    context of w. A trigram has X = P, Y = V; a bigram X = V, Y = 1.
-    """
-
-    first: Tensor
-    next: Tensor
-    last: Tensor
-
-    @property
-    def n_contexts(self) -> int:
-        """P."""
-        return len(self.last)
-
-    def to(self, device: torch.device) -> "Grammar":
-        """The same, elsewhere."""
-        return Grammar(*(part.to(device) for part in (self.first, self.next, self.last)))
-
-    def weighted(self, weight: float, phone_bonus: float) -> "Grammar":
-        """Natural logarithms of the probabilities times ``weight``, with ``phone_bonus`` for each phone that is not silence."""
-        bonus = torch.full_like(self.first, phone_bonus)
-        bonus[-1] = 0.0
-        return Grammar(weight * _log(self.first) + bonus, weight * _log(self.next) + bonus, weight * _log(self.last))
-
-
-def grammar(lines: Ragged, n_phones: int, *, order: int) -> Grammar:
-    """Estimate a bigram or trigram (order 2 or 3) on phone lines by interpolated Witten-Bell smoothing (Chen & Goodman 1998).
-
-    lines: phone ids, one row per sentence. The end of a line is one more symbol.
-    """
-    begin, end = n_phones, n_phones
-    flat, offsets = np.asarray(lines.flat, np.int64), lines.offsets
-    starts, stops = offsets[:-1][lines.lengths > 0], offsets[1:][lines.lengths > 0]
-    after = np.append(flat[1:], end)
-    after[stops - 1] = end
-    before = np.append(begin, flat[:-1])
-    before[starts] = begin
-    counts = np.zeros((n_phones + 1, n_phones, n_phones + 1))
-    np.add.at(counts, (before, flat, after), 1)
-    unigram = _witten_bell(counts.sum((0, 1)), np.full(n_phones + 1, 1 / (n_phones + 1)))
-    bigram = _witten_bell(counts.sum(0), unigram)
-    ngram = torch.tensor(_witten_bell(counts, bigram) if order == 3 else bigram[None], dtype=torch.float32)
-    first = _witten_bell(np.bincount(flat[starts], minlength=n_phones).astype(float), unigram[:-1] / unigram[:-1].sum())
-    onward = ngram[..., :-1] if order == 3 else ngram[..., :-1].transpose(0, 1)  # (P, V, W) -> (X, Y, W)
-    return Grammar(torch.tensor(first, dtype=torch.float32), onward.contiguous(), ngram[..., -1].contiguous())
-
-
-def with_optional_silence(lines: Ragged, silence: int) -> Ragged:
-    """Every line twice: as it is, and with a silence at both ends, as a recording may be cut either way."""
-    places = np.concatenate([lines.offsets[:-1], lines.offsets[1:]])
-    surrounded = Ragged(np.insert(lines.flat, places, silence), lines.offsets + 2 * np.arange(len(lines.offsets)))
-    return Ragged.join([lines, surrounded])
-
-
-def _witten_bell(counts: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """Counts (..., W) interpolated with the lower order (broadcast): weight of the lower is the number of distinct successors."""
-    distinct = np.maximum((counts > 0).sum(-1, keepdims=True), 1)
-    return (counts + distinct * lower) / (counts.sum(-1, keepdims=True) + distinct)
-
-
-@dataclass(frozen=True)
 class Model:
     """Phones that sound like units. emission (V, n, K): probability of each unit; stay (V, n): as in ``Sounds``."""
 
@@ -115,7 +53,7 @@ class Model:
     def log_likelihood(self, units: Ragged) -> Tensor:
         """See ``Sounds``; units (N)."""
         heard = torch.from_numpy(np.asarray(units.flat, np.int64)).to(self.emission.device)
-        return _log(self.emission).flatten(0, 1).T[heard]
+        return log(self.emission).flatten(0, 1).T[heard]
 
     def to(self, device: torch.device) -> "Model":
         """The same, elsewhere."""
@@ -161,18 +99,13 @@ def cut(labels: Ragged, n_states: int) -> Ragged:
 
 def packed(model: Sounds, grammar: Grammar) -> dict[str, np.ndarray]:
     """The arrays of a model and its grammar, for disk."""
-    return model.packed() | {name: tensor.cpu().numpy() for name, tensor in vars(grammar).items()}
+    return model.packed() | grammar.packed()
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> tuple[Model, Grammar]:
     """What ``packed`` packed, of a model of units."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Model(tensors["emission"], tensors["stay"]), grammar_of(arrays)
-
-
-def grammar_of(arrays: dict[str, np.ndarray]) -> Grammar:
-    """The grammar that ``packed`` packed beside any model."""
-    return Grammar(*(torch.from_numpy(arrays[name]) for name in ("first", "next", "last")))
+    return Model(tensors["emission"], tensors["stay"]), Grammar.unpacked(arrays)
 
 
 @dataclass(frozen=True)
@@ -356,109 +289,3 @@ def _end(mass: Tensor, ending: Tensor, t: int) -> tuple[Tensor, Tensor]:
     reached = ending * (t + 1 >= ending.shape[-1])
     probability = (mass * reached).sum((1, 2, 3), keepdim=True)
     return reached, torch.where(probability == 0, 1.0, probability)
-
-
-def decode(model: Sounds, grammar: Grammar, heard: Ragged, *, grammar_weight: float) -> Ragged:
-    """Viterbi: the best phone of each frame (int16, rows as in ``heard``). grammar_weight: as in ``best_states``."""
-    states = best_states(model, grammar, heard, grammar_weight=grammar_weight, phone_bonus=0.0)
-    return Ragged(states.flat // model.stay.shape[1], states.offsets)
-
-
-def best_states(model: Sounds, grammar: Grammar, heard: Ragged, *, grammar_weight: float, phone_bonus: float) -> Ragged:
-    """Viterbi: the sub-states v * n + i (int16, rows as in ``heard``) of the best path.
-
-    grammar_weight: power of the n-gram's probabilities. phone_bonus: nats for each phone that is not silence.
-    """
-    V, n = model.stay.shape
-    weighted = grammar.to(model.stay.device).weighted(grammar_weight, phone_bonus)
-    states = np.zeros(len(heard.flat), np.int16)
-    for batch in batches(heard, grammar.n_contexts * V * n):
-        path = _viterbi(model, weighted, batch).cpu().numpy()
-        inside = np.arange(len(path))[:, None] < heard.lengths[batch.rows]
-        states[(heard.offsets[batch.rows] + np.arange(len(path))[:, None])[inside]] = path[inside]
-    return Ragged(states, heard.offsets)
-
-
-def begins(states: Ragged, n_states: int) -> np.ndarray:
-    """Which frames (N) bool begin a phone: also a phone that follows itself, which runs of equal labels cannot tell.
-
-    states: v * n + i. A path goes from left to right through a phone, so where it goes back another one begins.
-    """
-    first = Ragged(states.flat // n_states, states.offsets).run_starts()
-    first[1:] |= states.flat[1:] < states.flat[:-1]
-    return first
-
-
-def said(states: np.ndarray, *, n_states: int, silence: int) -> np.ndarray:
-    """Sub-states (N) of one utterance -> (R, 3) int64: phone, first frame, and the frame after the last, of each of R phones.
-
-    >>> said(np.array([8, 0, 1, 0, 1, 1, 4, 5, 8]), n_states=2, silence=4).tolist()
-    [[0, 1, 3], [0, 3, 6], [2, 6, 8]]
-    """
-    states = Ragged(np.asarray(states, np.int64), np.array([0, len(states)]))
-    starts = np.flatnonzero(begins(states, n_states)) if len(states.flat) else np.zeros(0, np.int64)
-    phones = states.flat[starts] // n_states
-    return np.stack([phones, starts, np.append(starts[1:], len(states.flat))[: len(starts)]], axis=1)[phones != silence]
-
-
-def _log(probability: Tensor) -> Tensor:
-    """Natural logarithm, finite for zero."""
-    return torch.log(probability.clamp(min=1e-30))
-
-
-def _viterbi(model: Sounds, grammar: Grammar, batch: Batch) -> Tensor:
-    """Best sub-states (T, U) of one batch; grammar: logarithms."""
-    V, n = model.stay.shape
-    device = model.stay.device
-    U, P, (X, Y, _) = len(batch.rows), grammar.n_contexts, grammar.next.shape
-    log_stay, log_leave = _log(model.stay), _log(1 - model.stay)
-    scores = model.log_likelihood(batch.heard)
-    scores = scores[torch.from_numpy(batch.places).to(device)].view(-1, 1, V, n).split(batch.active)
-    best = torch.full((U, P, V, n), -torch.inf, device=device)
-    best[:, -1, :, 0] = grammar.first
-    final = torch.zeros(U, dtype=torch.int64, device=device)
-    moved: list[Tensor] = []  # (U, P, V, n): whether the sub-state was entered at this frame
-    done: list[Tensor] = []  # (U, X, Y): log probability of the best path that leaves a phone here
-    for t, active in enumerate(batch.active):
-        if t:
-            best = best[:active]
-            left = best + log_leave
-            done.append(left[..., -1].reshape(-1, X, Y))
-            entered = (done[-1][..., None] + grammar.next).amax(1)  # (U, X, Y, W) -> (U, Y, W)
-            onward = torch.full_like(best, -torch.inf)
-            onward[:, :Y, :, 0] = entered
-            onward[..., 1:] = left[..., :-1]
-            best = best + log_stay
-            moved.append(onward > best)
-            best = torch.maximum(best, onward)
-        best = best + scores[t]
-        stops = batch.active[t + 1] if t + 1 < len(batch.active) else 0
-        final[stops:active] = _finish(best[stops:], log_leave[:, -1] + grammar.last)
-    return _trace(final, moved, done, grammar, n, batch)
-
-
-def _finish(best: Tensor, log_end: Tensor) -> Tensor:
-    """Final states (U) of utterances that end here: best (U, P, V, n), log probability to end after each phone (P, V)."""
-    ended = torch.full_like(best, -torch.inf)
-    ended[..., -1] = best[..., -1] + log_end
-    # An utterance shorter than n frames cannot reach a last sub-state: take where it stands.
-    unfinished = torch.isinf(ended.flatten(1).amax(1))[:, None, None, None]
-    return torch.where(unfinished, best, ended).flatten(1).argmax(1)
-
-
-def _trace(final: Tensor, moved: list[Tensor], done: list[Tensor], grammar: Grammar, n: int, batch: Batch) -> Tensor:
-    """Follow the best path back from the final state of each utterance: sub-states (T, U)."""
-    _, Y, V = grammar.next.shape
-    state = final.clone()
-    path = torch.zeros(len(batch.active), len(batch.rows), dtype=torch.int64, device=final.device)
-    for t in range(len(batch.active) - 1, -1, -1):
-        rows = torch.arange(batch.active[t], device=final.device)
-        p, v, i = state[rows] // (V * n), state[rows] // n % V, state[rows] % n
-        path[t, rows] = v * n + i
-        if t:
-            # Sub-state 0 is entered from the last one of (x, y) with y = p; sub-state i > 0 from i - 1.
-            y = p.clamp(max=Y - 1)
-            x = (done[t - 1][rows, :, y] + grammar.next[:, y, v].T).argmax(1)
-            entered = torch.where(i == 0, (x * Y + y) * n + n - 1, (p * V + v) * n + i - 1)
-            state[rows] = torch.where(moved[t - 1][rows, p, v, i], entered, state[rows])
-    return path

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 @dataclass(frozen=True)

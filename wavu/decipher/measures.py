@@ -13,8 +13,10 @@ import numpy as np
 from scipy.special import entr
 
 from wavu.decipher import hmm
+from wavu.decipher.grammar import Grammar, with_optional_silence
 from wavu.decipher.search import Deciphered, Matcher
-from wavu.store import Ragged
+from wavu.decipher.viterbi import begins, best_states
+from wavu.ragged import Ragged
 from wavu.units import HOP_SECONDS
 
 
@@ -41,9 +43,9 @@ def worth(
     """
     model, n_phones = found.best.model, found.grammar.last.shape[1]
     shuffled = Ragged(generator.permutation(lines.flat), lines.offsets)
-    unordered = hmm.grammar(hmm.with_optional_silence(shuffled, n_phones - 1), n_phones, order=2)
+    unordered = Grammar.of(with_optional_silence(shuffled, n_phones - 1), n_phones, order=2)
     likelihood, without = (hmm.evidence(model, grammar, units) for grammar in (found.grammar, unordered))
-    said, heard = (hmm.best_states(model, found.grammar, units, grammar_weight=weight, phone_bonus=0.0) for weight in (1.0, 0.0))
+    said, heard = (best_states(model, found.grammar, units, grammar_weight=weight, phone_bonus=0.0) for weight in (1.0, 0.0))
     n_states, surprise = model.stay.shape[1], min(turn.surprise[0] for turn in found.rounds)
     phones = [_phones(states, n_states, n_phones - 1) for states in (said, heard)]
     measured = {
@@ -66,5 +68,5 @@ def known(phones: np.ndarray, units: np.ndarray) -> float:
 
 def _phones(states: Ragged, n_states: int, silence: int) -> Ragged:
     """The phones of paths (N), each once, without silence."""
-    phones = Ragged(states.flat // n_states, states.offsets).keep(hmm.begins(states, n_states))
+    phones = Ragged(states.flat // n_states, states.offsets).keep(begins(states, n_states))
     return phones.keep(phones.flat != silence)

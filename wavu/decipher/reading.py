@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wavu.decipher.classifier import Classifier
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 QUIET_FRAMES = 4  # at either end of a sentence, taken for silence in the flat start
 

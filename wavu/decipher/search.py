@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from wavu.decipher import hmm, matching
-from wavu.store import Ragged
+from wavu.decipher.grammar import Grammar, with_optional_silence
+from wavu.decipher.viterbi import decode
+from wavu.ragged import Ragged
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Deciphered:
     """text: which of the texts offered was taken. rounds in order; best: the one whose model explains the speech best."""
 
     text: int
-    grammar: hmm.Grammar
+    grammar: Grammar
     rounds: list[Round]
     best: Round
 
@@ -112,7 +114,7 @@ def decipher(
             guesses.append((*matcher.match(lines, durations), text, durations))
             report(f"surprise {min(surprise[0] for _, surprise, _, _ in guesses):.4f} nats")
     emission, surprise, text, durations = min(guesses, key=lambda guess: guess[1][0])
-    phones = hmm.grammar(hmm.with_optional_silence(texts[text], n_phones - 1), n_phones, order=order)
+    phones = Grammar.of(with_optional_silence(texts[text], n_phones - 1), n_phones, order=order)
     done: list[Round] = []
     while True:
         matched = hmm.initial_model(emission, float(durations[:-1].mean()), n_states=states)
@@ -123,7 +125,7 @@ def decipher(
         done.append(Round(durations, surprise, matched, model, log_likelihood))
         if len(done) == rounds:
             return Deciphered(text, phones, done, max(done, key=lambda turn: turn.log_likelihood))
-        durations = durations_heard(hmm.decode(model, phones, units, grammar_weight=1.0), durations)
+        durations = durations_heard(decode(model, phones, units, grammar_weight=1.0), durations)
         emission, surprise = matcher.match(texts[text], durations)
         report(f"surprise {surprise[0]:.4f} nats")
 

@@ -9,7 +9,7 @@ import kaldifst
 import numpy as np
 
 from wavu.decode.topology import compiled
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import BEGIN, END, NGram
 
 LN10 = float(np.log(10))

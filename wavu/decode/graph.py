@@ -16,7 +16,9 @@ import numpy as np
 from wavu.decode.grammar import grammar_fst
 from wavu.decode.topology import Topology, compiled
 from wavu.errors import WavuError
-from wavu.store import Ragged, atomic, fingerprint
+from wavu.ragged import Ragged
+from wavu.stage import fingerprint
+from wavu.store import atomic
 from wavu.text.ngram import NGram, read_arpa
 
 VERSION = 1  # of the graphs this module builds

@@ -9,7 +9,7 @@ import numpy as np
 
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 WEIGHTS = ("acoustic_scale", "lm_weight", "word_score", "silence_score")
 Judge = Callable[[Ragged, Ragged], float]  # words and phones of B utterances -> a score, lower being better

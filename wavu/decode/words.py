@@ -28,7 +28,7 @@ from wavu.decode.align import LEAST_ACTIVE, NO_LIMIT, line
 from wavu.decode.lattice import sentences
 from wavu.decode.topology import Topology, compiled
 from wavu.errors import WavuError
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.text.ngram import NGram, read_arpa
 
 LN10 = float(np.log(10))

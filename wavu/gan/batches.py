@@ -12,7 +12,7 @@ from torch import Tensor
 from wavu.errors import WavuError
 from wavu.gan.noise import Noise
 from wavu.gan.windows import inside
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 MIN_SEGMENTS = 3  # shorter utterances train nobody (as in the original); they are still labelled
 BATCH_STREAM = 1  # of the noise; 0 is that of the players

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wavu.errors import WavuError
 from wavu.gan.noise import Noise
 from wavu.gan.windows import inside, overlap_add, padded_to_longest, windows
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 GENERATOR_STREAM = 2  # of the noise its weights are drawn from
 MOMENT_FRAMES = 1_000_000  # about so many frames tell mean and variance

@@ -7,7 +7,7 @@ import torch
 
 from wavu.gan.batches import padded, resident
 from wavu.gan.generator import Generator
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 _CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 """Runs of equal labels: what turns one label per segment into phones."""
 
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 def collapsed(labels: Ragged) -> Ragged:

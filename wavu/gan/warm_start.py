@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wavu.gan.batches import padded, resident
 from wavu.gan.windows import windows
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 
 
 def initial_kernel(

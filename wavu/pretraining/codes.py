@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -31,7 +32,7 @@ class Quantiser:
         """What :func:`read` gives. batch_seconds: audio in a batch, padding included; changes no result."""
         self.model, self.extractor = model, extractor
         self.model.base_model.encoder = None  # the Transformer, most of the memory
-        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(find_device())
         self.dim, self.size = self.model.quantizer.num_groups, self.model.quantizer.num_vars
         # A group norm in the first convolution is over time: zeros after the end would change every frame.
         self.mixed = self.model.config.feat_extract_norm == "layer"

@@ -14,7 +14,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.image import imsave
 from matplotlib.transforms import Bbox
 
-from wavu.store import Ragged, atomic
+from wavu.ragged import Ragged
+from wavu.store import atomic
 
 CELL, MARGIN = 0.2, 0.7  # inches: one line of text; the longest symbol, <SIL>, and the title
 NAMELESS, NARROWEST, WIDEST = 0.06, 6.0, 14.0  # inches: a column without a name, and what all of them together take

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wavu.errors import WavuError
+from wavu.prepared import SILENCE
 from wavu.scoring.pairs import paired
-from wavu.store import SILENCE
 
 Spans = list[tuple[float, float, str]]  # start and end in seconds of the file, and the phone
 Boundaries = Mapping[str, list[float]]  # boundary times in seconds, ascending, by utterance id

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import entr
 
 from wavu.errors import WavuError
+from wavu.prepared import SILENCE
 from wavu.scoring.boundaries import Spans
-from wavu.store import SILENCE
 
 
 @dataclass(frozen=True, eq=False)

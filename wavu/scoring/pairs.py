@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wavu.errors import WavuError
-from wavu.store import SILENCE
+from wavu.prepared import SILENCE
 
 Sequences = Mapping[str, list[str]]  # phones or words of each utterance, by its id
 

@@ -16,7 +16,9 @@ from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, track
 from wavu.audio.vad import speech_spans
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.store import Ragged, Stage, folder_fingerprint, languages_taught, read_json, write_json, write_table
+from wavu.ragged import Ragged
+from wavu.stage import Stage, folder_fingerprint, languages_taught
+from wavu.store import read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")

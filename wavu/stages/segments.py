@@ -11,19 +11,23 @@ from torch import Tensor
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.kmeans import assign, fit_kmeans
 from wavu.audio.seen import in_words
-from wavu.decipher import hmm, reading
+from wavu.decipher import reading
 from wavu.decipher.channel import passed
 from wavu.decipher.classifier import Classifier, Whitening
 from wavu.decipher.full_sum import full_sum
+from wavu.decipher.grammar import Grammar
 from wavu.decipher.matching import skipgrams
 from wavu.decipher.table import find_table, n_reports
 from wavu.decode.align import align
 from wavu.decode.topology import Topology
 from wavu.errors import WavuError
 from wavu.invent.speech import Voice
+from wavu.prepared import Speech, Text
 from wavu.progress import say, track
+from wavu.ragged import Ragged
 from wavu.selection import Judge
-from wavu.store import Ragged, Speech, Stage, Text, fingerprint, finished, write_json
+from wavu.stage import Stage, fingerprint, finished
+from wavu.store import write_json
 from wavu.text import phonemise
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of
@@ -97,7 +101,7 @@ class Problem:
         self.noise = np.random.default_rng(config["seed"])
         self.offsets = speech.segments.offsets
         self.features = Whitening.fit(speech.segments.flat, dims=config["classifier"]["dims"])(speech.segments.flat)
-        self.grammar = hmm.grammar(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
+        self.grammar = Grammar.of(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
 
 
 def _refined(shares: Tensor, problem: Problem, config: dict, *, rounds: int) -> tuple[Tensor, float]:

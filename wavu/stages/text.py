@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from wavu.errors import WavuError
+from wavu.prepared import Text
 from wavu.progress import say, track
-from wavu.store import Ragged, Stage, Text, read_table, write_table, write_text
+from wavu.ragged import Ragged
+from wavu.stage import Stage
+from wavu.store import read_table, write_table, write_text
 from wavu.text import lexicon, phonemise
 from wavu.text.ngram import estimate, write_arpa
 from wavu.text.normalise import words as words_of

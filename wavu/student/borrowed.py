@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoFeatureExtractor, AutoModelForCTC
 from transformers.utils import cached_file
 
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.student.model import Student
 from wavu.units import RATE_HZ
@@ -46,7 +47,7 @@ def read(name: str, offline: bool) -> Student:
     letters = {token.lower() for token in phones if is_phone(token)}
     if LATIN <= letters and all(len(letter) == 1 for letter in letters):
         raise WavuError(f"{name} writes letters, not phones; give a model whose outputs are phones in IPA")
-    return Student(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), extractor, phones)
+    return Student(model.eval().to(find_device()), extractor, phones)
 
 
 def is_phone(token: str) -> bool:

@@ -30,6 +30,7 @@ from transformers import (
 )
 
 from wavu import hub
+from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.store import atomic_files, write_json
@@ -105,7 +106,7 @@ class Student:
             cause = " ".join(str(error).split())[:200]
             raise WavuError(f"cannot read the student in {folder}: {cause}; run wavu.self_train again") from error
         phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
-        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), extractor, phones)
+        return cls(model.to(find_device()), extractor, phones)
 
     def write(self, folder: Path) -> None:
         """Write model, feature extractor and tokenizer, the weights last: a folder with weights is whole.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wavu.feed import shuffled
-from wavu.store import Ragged
+from wavu.ragged import Ragged
 from wavu.student.model import Student
 from wavu.training import Feed, Numbers, Trainer
 

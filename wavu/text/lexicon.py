@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from wavu.store import SILENCE, Ragged, Text
+from wavu.prepared import SILENCE, Text
+from wavu.ragged import Ragged
 
 
 def build(

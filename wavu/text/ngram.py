@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from wavu.errors import WavuError
-from wavu.store import Ragged, atomic
+from wavu.ragged import Ragged
+from wavu.store import atomic
 
 SPECIALS = ["<unk>", "<s>", "</s>"]
 UNKNOWN, BEGIN, END = range(3)

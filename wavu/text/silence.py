@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from wavu.store import Ragged, Text
+from wavu.prepared import Text
+from wavu.ragged import Ragged
 
 
 def phones_of(text: Text) -> Ragged:

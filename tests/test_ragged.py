@@ -1,0 +1,44 @@
+from itertools import groupby
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavu.ragged import Ragged
+
+ROWS = st.lists(st.lists(st.integers(-5, 5), max_size=6), max_size=8)
+
+
+@settings(max_examples=50)
+@given(ROWS)
+def test_ragged_gives_its_rows_back(tmp_path_factory, rows: list[list[int]]) -> None:
+    folder = tmp_path_factory.mktemp("ragged")
+    Ragged.of([np.array(row) for row in rows], np.int16).write(folder, "x")
+    back = Ragged.read(folder, "x")
+    assert [row.tolist() for row in back] == rows
+    assert back.lengths.tolist() == [len(row) for row in rows] and len(back) == len(rows)
+    assert back.flat.dtype == np.int16
+
+
+@settings(max_examples=50)
+@given(ROWS, ROWS, st.data())
+def test_joining_and_taking_are_what_lists_do(first: list, second: list, data) -> None:
+    joined = Ragged.join([Ragged.of([np.array(row) for row in part], np.int32) for part in (first, second)])
+    rows = first + second
+    assert [row.tolist() for row in joined] == rows
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=10)) if rows else []
+    assert [row.tolist() for row in joined.take(np.array(chosen, int))] == [rows[index] for index in chosen]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), max_size=8))
+def test_runs_begin_where_a_value_differs_from_the_one_before_in_its_row(rows: list[list[int]]) -> None:
+    ragged = Ragged.of([np.array(row) for row in rows], np.int16)
+    begins = ragged.run_starts()
+    assert begins.tolist() == [t == 0 or row[t] != row[t - 1] for row in rows for t in range(len(row))]
+    assert [row.tolist() for row in ragged.keep(begins)] == [[value for value, _ in groupby(row)] for row in rows]
+
+
+def test_rows_of_vectors_keep_their_dimension() -> None:
+    ragged = Ragged.of([np.ones((2, 3)), np.zeros((0, 3)), np.ones((1, 3))], np.float16)
+    assert ragged.flat.shape == (3, 3) and ragged[1].shape == (0, 3)

@@ -1,0 +1,83 @@
+"""Rows of different lengths in one flat array, in memory or on disk."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from wavu.store import read_array, write_array
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows of different lengths in one flat array: row ``i`` is ``flat[offsets[i]:offsets[i + 1]]``.
+
+    flat (N, ...): all rows, one after another; often a memory-map.
+    offsets (B + 1): where each of the B rows starts, and the end.
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray], dtype: type) -> "Ragged":
+        """Join rows into one Ragged."""
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        flat = np.concatenate([np.asarray(row, dtype) for row in rows]) if len(rows) else np.zeros(0, dtype)
+        return cls(flat, offsets)
+
+    @classmethod
+    def join(cls, parts: Sequence["Ragged"]) -> "Ragged":
+        """Rows of several Raggeds as one; a single part is kept as the memory-map it is."""
+        if len(parts) == 1:
+            return parts[0]
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(np.concatenate([part.flat for part in parts]), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "Ragged":
+        """Memory-map ``folder/name.npy`` and its ``name.offsets.npy``."""
+        return cls(read_array(folder / f"{name}.npy"), np.asarray(read_array(folder / f"{name}.offsets.npy")))
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write ``folder/name.npy`` and ``folder/name.offsets.npy``."""
+        write_array(folder / f"{name}.npy", self.flat)
+        write_array(folder / f"{name}.offsets.npy", self.offsets)
+
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """The given rows (B', any order, repeats allowed) as a new Ragged in memory, without a loop."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(self.flat[places], offsets)
+
+    def keep(self, wanted: np.ndarray) -> "Ragged":
+        """The values (N) bool that are wanted, in their rows."""
+        return Ragged(self.flat[wanted], np.concatenate([[0], np.cumsum(wanted)])[self.offsets])
+
+    def run_starts(self) -> np.ndarray:
+        """Which values begin a run of equal ones within their row (N) bool.
+
+        >>> Ragged(np.array([3, 3, 5, 5, 5]), np.array([0, 4, 5])).run_starts()
+        array([ True, False,  True, False,  True])
+        """
+        begins = np.ones(len(self.flat), bool)
+        begins[1:] = self.flat[1:] != self.flat[:-1]
+        begins[self.offsets[:-1][self.lengths > 0]] = True
+        return begins
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Length of each row (B)."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.flat[self.offsets[row] : self.offsets[row + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
