@@ -7,6 +7,7 @@ Then open the address that it prints. Everything stays on this machine; nothing 
 not kept. Ctrl-C ends it. The page is sent by starlette and uvicorn: pip install 'wavu[serve]'
 """
 
+import errno
 import ipaddress
 import socket
 from pathlib import Path
@@ -18,6 +19,7 @@ from wavu.store import read_json
 
 AT_ONCE = 32  # connections; more are turned away, since each may hold an upload
 PATIENCE_SECONDS = 5  # that a request may go on after Ctrl-C
+PORTS = 2**16
 
 
 def main_work(config: dict) -> None:
@@ -35,7 +37,7 @@ def main_work(config: dict) -> None:
     for name in ("max_megabytes", "max_seconds"):
         if config[name] <= 0:
             raise WavuError(f"{name}={config[name]} must be more than 0")
-    host = config["host"]
+    host = str(config["host"])
     with listening(host, config["port"]) as door:  # first, since models take long to open
         folder = model_folder(Path(config["model"]))
         recogniser = Recogniser.read(folder)
@@ -59,20 +61,24 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket at an address of this machine; a warning where others can reach it.
 
     Raises:
-        WavuError: the port is taken, the address is none of this machine, or it names no address at all.
+        WavuError: the port is taken or is none, or the host is no address of this machine or every one.
     """
+    if not isinstance(port, int) or not 0 <= port < PORTS:
+        raise WavuError(f"port={port} must be a whole number from 0 to {PORTS - 1}")
     if host in ("", "0.0.0.0", "::"):
         raise WavuError(
             f"host={host} is every address of this machine; give the one that others will type, such as host={socket.gethostname()}"
         )
+    remedies = {
+        errno.EADDRINUSE: f"another program listens there; end it, or give another port, such as port={port + 1}",
+        errno.EACCES: "ports below 1024 are for the system; give a higher port",
+    }
     try:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         door = socket.create_server(where[:2], family=family)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise WavuError(
-            f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}; give another port, such as port={port + 1}, "
-            "or end the program that has this one; host= must be an address of this machine"
-        ) from error
+    except (OSError, UnicodeError) as error:
+        remedy = remedies.get(getattr(error, "errno", None), "host= must be an address or a name of this machine")
+        raise WavuError(f"cannot listen at {host}:{port}: {remedy}") from error
     if not ipaddress.ip_address(where[0]).is_loopback:
         say(f"warning: anybody on the network can use this page while host={host}; host=127.0.0.1 is for this machine alone")
     return door

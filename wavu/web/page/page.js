@@ -10,7 +10,7 @@ const timeline = new Timeline($("timeline"), {
   seek: (seconds) => { player.currentTime = seconds; },
   play: () => { player.paused ? player.play() : player.pause(); },
   told: ({ text, start, end, confidence }) => {
-    $("readout").textContent = `${text}   ${start.toFixed(2)} to ${end.toFixed(2)} s   confidence ${confidence.toFixed(2)}`;
+    $("readout").textContent = `${text} · ${start.toFixed(2)} to ${end.toFixed(2)} s · confidence ${confidence.toFixed(2)}`;
   },
 });
 let model = null, shown = null, busy = false, recorder = null, links = [];
@@ -33,7 +33,7 @@ async function opened() {
   model = await asked("model");
   $("model").textContent = `${model.name}: ${model.phones.length} phones${model.words ? ", words" : ", no words"}`;
   $("limits").textContent = `or drop one here: up to ${length(model.limits.seconds)}, ${model.limits.megabytes} MB`;
-  const facts = [model.verdict && `Verdict without labels: ${model.verdict}.`, model.encoder_has_seen && sentence(model.encoder_has_seen)];
+  const facts = [model.verdict && sentence(`${model.verdict} (a verdict without labels)`), model.encoder_has_seen && sentence(model.encoder_has_seen)];
   for (const fact of [...facts, `Phones: ${model.phones.join(" ")}`].filter(Boolean)) {
     $("about").append(Object.assign(document.createElement("p"), { textContent: fact }));
   }

@@ -2,7 +2,9 @@
 
 import { waveform } from "./waveform.js";
 
-const MARGIN_PIXELS = 12; // at the right of a row, for a last phone that is written wider than it is long
+const LETTERS = new Intl.Segmenter(); // a letter with its marks is one
+const LEAST_FONT_PIXELS = 9, MOST_FONT_PIXELS = 15, LETTER_WIDTH = 0.6; // of the size of the font
+const EDGE_PIXELS = 2; // the line at the left of a row, and what is rounded up
 const NEAR_SECONDS = 0.001; // players round the time that they were sent to
 
 export class Timeline {
@@ -22,7 +24,7 @@ export class Timeline {
     this.now = [];
     this.tiers = [heard.words, heard.phones].filter(Boolean).map((spans) => spans.map(button));
     const leading = heard.words?.length ? heard.words : heard.phones;
-    this.rows = broken(leading, heard.seconds, (this.place.clientWidth - MARGIN_PIXELS) / scale);
+    this.rows = broken(leading, heard.seconds, (this.place.clientWidth - EDGE_PIXELS) / scale);
     const color = getComputedStyle(this.place).getPropertyValue("--faint");
     for (const row of this.rows) {
       row.element = element("div", "row");
@@ -42,6 +44,7 @@ export class Timeline {
       if (this.rowAt(start) !== row) continue;
       one.style.left = `${(start - row.start) * this.scale}px`;
       one.style.width = `${(end - start) * this.scale}px`;
+      one.style.fontSize = `${fitting(one.span.text, (end - start) * this.scale)}px`;
       line.append(one);
     }
     return line;
@@ -115,6 +118,12 @@ function button(span) {
   made.style.setProperty("--sure", span.confidence);
   made.setAttribute("aria-label", `${span.text}, at ${span.start.toFixed(2)} seconds`);
   return made;
+}
+
+// Size of the letters of a text that is to be so wide.
+function fitting(text, pixels) {
+  const letters = [...LETTERS.segment(text)].length;
+  return Math.max(LEAST_FONT_PIXELS, Math.min(MOST_FONT_PIXELS, pixels / letters / LETTER_WIDTH));
 }
 
 // The last button of a tier that begins no later.
