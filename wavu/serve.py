@@ -10,6 +10,7 @@ not kept. Ctrl-C ends it. The page is sent by starlette and uvicorn: pip install
 import errno
 import ipaddress
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from wavu.command import command
@@ -51,10 +52,9 @@ def main_work(config: dict) -> None:
         limits = {"limit_concurrency": AT_ONCE, "timeout_graceful_shutdown": PATIENCE_SECONDS}
         server = uvicorn.Server(uvicorn.Config(page, **settings, **limits))
         say(f"{folder.name}, {len(recogniser.phones)} phones: open {address(host, door.getsockname()[1])} (Ctrl-C ends it)")
-        try:
+        with suppress(KeyboardInterrupt):  # uvicorn ends in order, then hands it on
             server.run(sockets=[door])
-        except KeyboardInterrupt:  # uvicorn has ended in order, and hands it on
-            say("stopped")
+        say("stopped")
 
 
 def listening(host: str, port: int) -> socket.socket:

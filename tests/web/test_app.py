@@ -198,6 +198,23 @@ def test_a_client_that_leaves_early_harms_nobody(told: Told) -> None:
     assert sent[0]["status"] == 499 and not told.given
 
 
+def test_a_server_that_ends_answers_what_it_still_hears(told: Told, tmp_path: Path) -> None:
+    """Its patience is at an end while a recording is heard: an answer, no traceback, and nothing is left behind."""
+
+    async def cut_short() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=app(told, Limits(1, 3), about=ABOUT, hosts=["localhost"]))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asked = asyncio.create_task(client.post("/transcribe", files={"audio": ("x.wav", sound(1))}))
+            while not told.hearing:
+                await asyncio.sleep(0.001)
+            asked.cancel()
+            return await asked
+
+    answer = asyncio.run(cut_short())
+    assert answer.status_code == 503 and answer.json() == {"error": "wavu.serve was stopped"}
+    assert not told.given[0].path.exists()
+
+
 def test_a_real_recogniser(knows_words: Path) -> None:  # noqa: F811
     """Phones and words over HTTP are those that a Python program hears."""
     recogniser, file = wavu.load(knows_words), io.BytesIO()

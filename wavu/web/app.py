@@ -1,5 +1,6 @@
 """The pages and answers of wavu.serve: GET / the page, GET /model what hears, POST /transcribe a recording in, what was heard out."""
 
+from asyncio import CancelledError
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -40,12 +41,14 @@ def app(recogniser: Recogniser, limits: Limits, *, about: dict, hosts: Collectio
     async def transcribe(request: Request) -> Response:
         try:
             upload = await received(request, limits)
+            try:
+                said = await to_thread.run_sync(heard, recogniser, upload, limits, limiter=one_at_a_time)
+            finally:
+                upload.file.close()
         except ClientDisconnect:
             return Response(status_code=HUNG_UP)
-        try:
-            said = await to_thread.run_sync(heard, recogniser, upload, limits, limiter=one_at_a_time)
-        finally:
-            await upload.close()
+        except CancelledError:  # the server ends, and has waited for as long as it will
+            return JSONResponse({"error": "wavu.serve was stopped"}, 503)
         return JSONResponse(asdict(said) | {"downloads": downloads(said)})
 
     routes = [

@@ -30,7 +30,7 @@ class Limits:
 
 
 async def received(request: Request, limits: Limits) -> UploadFile:
-    """The file of a multipart request; it must be closed.
+    """The file of a multipart request; whoever asks closes it.
 
     Raises:
         HTTPException: 413, too large, as soon as it is known; 400 or 422, there is no such file in the request.

@@ -55,7 +55,7 @@ async function heard(file) {
     const [answer, wave] = await Promise.all([asked("transcribe", { method: "POST", body: form }), decoded(file)]);
     show(file, answer, wave);
   } catch (error) {
-    failed(error);
+    failed(new Error(`${file.name}: ${error.message}`));
   } finally {
     busied(false, "");
   }

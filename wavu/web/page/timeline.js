@@ -30,24 +30,21 @@ export class Timeline {
       row.element = element("div", "row");
       row.element.style.width = `${(row.end - row.start) * scale}px`;
       if (wave) row.element.append(waveform(wave, row, heard.seconds, scale, color));
-      row.element.append(axis(row, scale), ...this.tiers.map((tier, kind) => this.line(tier, kind, row)));
+      row.lines = this.tiers.map((tier) => element("div", `tier ${tier === this.tiers.at(-1) ? "phones" : "words"}`));
+      row.element.append(axis(row, scale), ...row.lines);
     }
+    this.tiers.forEach((tier, kind) => tier.forEach((one) => this.lay(one, kind)));
     this.place.replaceChildren(...this.rows.map((row) => row.element));
     for (const tier of this.tiers) if (tier.length) tier[0].tabIndex = 0;
   }
 
-  // What of a tier begins in a row.
-  line(tier, kind, row) {
-    const line = element("div", `tier ${kind === this.tiers.length - 1 ? "phones" : "words"}`);
-    for (const one of tier) {
-      const { start, end } = one.span;
-      if (this.rowAt(start) !== row) continue;
-      one.style.left = `${(start - row.start) * this.scale}px`;
-      one.style.width = `${(end - start) * this.scale}px`;
-      one.style.fontSize = `${fitting(one.span.text, (end - start) * this.scale)}px`;
-      line.append(one);
-    }
-    return line;
+  // Put a button where its span begins.
+  lay(one, kind) {
+    const { text, start, end } = one.span, row = this.rowAt(start), width = (end - start) * this.scale;
+    one.style.left = `${(start - row.start) * this.scale}px`;
+    one.style.width = `${width}px`;
+    one.style.fontSize = `${fitting(text, width)}px`;
+    row.lines[kind].append(one);
   }
 
   rowAt(seconds) {
