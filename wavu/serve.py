@@ -67,7 +67,7 @@ def listening(host: str, port: int) -> socket.socket:
         raise WavuError(f"port={port} must be a whole number from 0 to {PORTS - 1}")
     if host in ("", "0.0.0.0", "::"):
         raise WavuError(
-            f"host={host} is every address of this machine; give the one that others will type, such as host={socket.gethostname()}"
+            f"host={host} is every address of this machine; give the one that others will type, such as host=192.168.1.20"
         )
     remedies = {
         errno.EADDRINUSE: f"another program listens there; end it, or give another port, such as port={port + 1}",

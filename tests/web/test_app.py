@@ -31,7 +31,7 @@ ABOUT = {"name": "model", "verdict": "found: predicted PER 0.24", "encoder_has_s
 class Told:
     """Hears one phone, as long as the recording, and remembers how many recordings it was hearing at a time."""
 
-    phones: list[str] = field(default_factory=lambda: ["a", '"<b>'])  # a phone as nobody writes it
+    phones: list[str] = field(default_factory=lambda: ["a", '"<b>'])  # one that a page might take for its own
     words: None = None
     fails: Exception | str | None = None
     given: list[Recording] = field(default_factory=list)
@@ -198,8 +198,8 @@ def test_a_client_that_leaves_early_harms_nobody(told: Told) -> None:
     assert sent[0]["status"] == 499 and not told.given
 
 
-def test_a_server_that_ends_answers_what_it_still_hears(told: Told, tmp_path: Path) -> None:
-    """Its patience is at an end while a recording is heard: an answer, no traceback, and nothing is left behind."""
+def test_a_server_that_ends_answers_what_it_still_hears(told: Told) -> None:
+    """Its patience is at an end while a recording is heard: an answer comes, and nothing is left behind."""
 
     async def cut_short() -> httpx2.Response:
         transport = httpx2.ASGITransport(app=app(told, Limits(1, 3), about=ABOUT, hosts=["localhost"]))
@@ -212,7 +212,8 @@ def test_a_server_that_ends_answers_what_it_still_hears(told: Told, tmp_path: Pa
 
     answer = asyncio.run(cut_short())
     assert answer.status_code == 503 and answer.json() == {"error": "wavu.serve was stopped"}
-    assert not told.given[0].path.exists()
+    while told.given[0].path.parent.exists():  # its thread comes to an end by itself
+        time.sleep(0.01)
 
 
 def test_a_real_recogniser(knows_words: Path) -> None:  # noqa: F811

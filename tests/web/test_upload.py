@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from wavu.audio.read import read_blocks
 from wavu.units import RATE_HZ
+from wavu.web import upload
 from wavu.web.upload import Limits, as_file, check_audio, received, safe_name
 
 LIMITS = Limits(megabytes=0.001, seconds=2)
@@ -72,6 +75,22 @@ def test_length_is_what_is_decoded(kind: str, seconds: float, fits: bool, tmp_pa
     with pytest.raises(HTTPException, match="longer than 2 s") as refused:
         check_audio(path, LIMITS)
     assert refused.value.status_code == 413
+
+
+def test_no_more_is_decoded_than_may_be(tmp_path: Path, monkeypatch) -> None:
+    """Twenty minutes of silence are a few kilobytes."""
+    soundfile.write(tmp_path / "recording", np.zeros(1200 * RATE_HZ), RATE_HZ, format="FLAC")
+    decoded = []
+
+    def counted(path: Path, **part: float) -> Iterator[np.ndarray]:
+        for block in read_blocks(path, **part):
+            decoded.append(len(block))
+            yield block
+
+    monkeypatch.setattr(upload, "read_blocks", counted)
+    with pytest.raises(HTTPException, match="longer than 2 s"):
+        check_audio(tmp_path / "recording", LIMITS)
+    assert sum(decoded) == 3 * RATE_HZ
 
 
 @pytest.mark.parametrize(
