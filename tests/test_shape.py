@@ -42,6 +42,7 @@ ASSEMBLIES = {
     "recogniser": "wavu.load opens what wavu.transcribe opens",
     "engines": "a generator, an HMM and a student are heard alike",
     "stages": "what the commands of the path do, for one that runs them all",
+    "web": "a recogniser, the reader of audio and the formats, behind HTTP",
     "fine_tune": "the last turn of self_train, long enough for a file of its own",
     "references": "what is true is spelled as the text is and scored beside what was found",
 }

@@ -52,6 +52,12 @@ def test_every_setting_and_the_licence_are_inside(installed: Path) -> None:
     assert list((installed / "site").rglob("LICENSE"))
 
 
+def test_the_page_of_serve_is_inside(installed: Path) -> None:
+    page = Path("wavu") / "web" / "page"
+    inside = {path.name for path in (installed / "site" / page).iterdir()}
+    assert inside == {path.name for path in (ROOT / page).iterdir()} and "index.html" in inside
+
+
 def test_help_and_a_command_work_in_an_empty_folder(installed: Path) -> None:
     assert "tolerance_ms" in run(installed, "-m", "wavu.evaluate", "--help").stdout
     (installed / "empty" / "both.tsv").write_text("id\tphones\na\tt a k\n")

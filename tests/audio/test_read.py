@@ -40,10 +40,11 @@ def test_a_part_is_that_part_of_the_whole(rate: int, tmp_path: Path) -> None:
     assert len(read_audio(tmp_path / "a.wav", start=4.0)) == 0
 
 
-def test_blocks_join_without_a_seam(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("BLOCK_SECONDS", 1), ("BLOCK_VALUES", 10_000)])
+def test_blocks_join_without_a_seam(limit: str, value: int, tmp_path: Path, monkeypatch) -> None:
     soundfile.write(tmp_path / "a.wav", tone(3.5, 44_100), 44_100)
     whole = read_audio(tmp_path / "a.wav")
-    monkeypatch.setattr(read, "BLOCK_SECONDS", 1)
+    monkeypatch.setattr(read, limit, value)
     assert np.abs(read_audio(tmp_path / "a.wav") - whole).max() < 1e-6
 
 

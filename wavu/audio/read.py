@@ -16,6 +16,7 @@ SUFFIXES = frozenset(
     ".wav .flac .mp3 .ogg .oga .opus .m4a .aac .aif .aiff .aifc .au .snd .sph .w64 .rf64 .caf".split(),
 )
 BLOCK_SECONDS = 60  # decoded at a time, so that hours of 48 kHz stereo never lie in memory
+BLOCK_VALUES = 2**25  # at most, of all channels together: a few kilobytes may hold a minute of silence in 255 channels
 CUT_SEARCH_SECONDS = 2.0  # how far from an even cut a pause is looked for
 LENGTH_UNKNOWN = 2**40  # samples; what a piped FLAC, whose header leaves its length open, claims to exceed
 FULL_SCALE = 0.97  # below 1, because resampling rounds the corners of clipped peaks
@@ -39,9 +40,10 @@ def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = Non
             if left <= 0:
                 return
             file.seek(round(start * rate))
+            most = min(BLOCK_SECONDS * rate, max(1, BLOCK_VALUES // file.channels))
             resample = soxr.ResampleStream(rate, RATE_HZ, 1, dtype="float32")
             while left > 0:
-                block = file.read(min(left, BLOCK_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+                block = file.read(min(left, most), dtype="float32", always_2d=True).mean(axis=1)
                 left = left - len(block) if len(block) else 0
                 yield block if rate == RATE_HZ else resample.resample_chunk(block, last=left == 0)
     except (soundfile.SoundFileError, OSError, ValueError) as error:

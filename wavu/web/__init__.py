@@ -1,0 +1,1 @@
+"""A recogniser behind a web page: what may come in, what goes out, and the page itself."""
