@@ -25,8 +25,8 @@ from wavu.choose_layer import COLUMNS, part
 from wavu.decode.ctc import greedy
 from wavu.errors import WavuError
 from wavu.evaluate import read_references
+from wavu.pictures.layers import NUMBERS
 from wavu.progress import say, track
-from wavu.report.layers import NUMBERS
 from wavu.scoring.pairs import Sequences, spoken
 from wavu.scoring.rates import phone_error_rate
 from wavu.store import SILENCE, Ragged, finished, read_table, write_table

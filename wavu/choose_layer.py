@@ -31,9 +31,9 @@ from wavu.command import command
 from wavu.decipher.measures import usage, worth
 from wavu.decipher.search import Matcher, decipher, n_reports
 from wavu.errors import WavuError
+from wavu.pictures.layers import layers_table, scores_by_layer
+from wavu.pictures.pictures import write_picture
 from wavu.progress import say, track
-from wavu.report.layers import layers_table, scores_by_layer
-from wavu.report.pictures import write_picture
 from wavu.selection import Judge
 from wavu.store import Ragged, Stage, Text, fingerprint, finished, folder_fingerprint, read_json, write_json, write_table
 from wavu.text.ngram import read_arpa

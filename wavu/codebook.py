@@ -21,10 +21,10 @@ from wavu.audio.files import Recording, deal, in_pieces, recordings_fingerprint,
 from wavu.audio.shards import encode_audio, tracked, write_skipped
 from wavu.command import command
 from wavu.errors import WavuError
+from wavu.pictures.pictures import scatter, write_picture
 from wavu.pretraining.codes import Quantiser, read
 from wavu.pretraining.usage import alike, perplexity, together, used
 from wavu.progress import say
-from wavu.report.pictures import scatter, write_picture
 from wavu.store import Codes, Ragged, Stage, folder_fingerprint, read_json, write_json, write_table
 from wavu.units import duration_words
 

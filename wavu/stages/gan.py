@@ -27,9 +27,9 @@ from wavu.gan.population import Population
 from wavu.gan.runs import spoken
 from wavu.gan.train import Player, Rules
 from wavu.gan.warm_start import initial_kernel, most_common
+from wavu.pictures.members import members_table
+from wavu.pictures.pictures import confusion, heat_map
 from wavu.progress import console, say, track
-from wavu.report.members import members_table
-from wavu.report.pictures import confusion, heat_map
 from wavu.selection import Judge, LogProbability, agreement, weighted_perplexity_per_batch
 from wavu.store import (
     Ragged,
