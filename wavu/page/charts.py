@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 WIDTH, HEIGHT = 440.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 10.0, 38.0
 TICKS = 5  # about
-SEVERAL = 0.02  # of the range: free on both sides of a plane
+MARGIN = 0.05  # of the range: free on both sides of a plane
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Chart:
     xticks: list[tuple[float, str]]
     yticks: list[tuple[float, str]]
     lines: list[Line]
-    note: str = ""
     width: float = WIDTH
     height: float = HEIGHT
     left: float = LEFT
@@ -54,7 +53,8 @@ def chart(title: str, xlabel: str, ylabel: str, lines: Sequence[Line], names: Se
     if not points:
         return None
     xs, ys = zip(*points, strict=True)
-    across, down = _Scale(xs, LEFT, WIDTH - RIGHT), _Scale(ys, HEIGHT - BOTTOM, TOP)
+    across = _Scale([-0.5, len(names) - 0.5] if names else xs, LEFT, WIDTH - RIGHT)
+    down = _Scale(ys, HEIGHT - BOTTOM, TOP)
     placed = [Line(line.name, [(across(x), down(y)) for x, y in line.points], line.joined, line.chosen) for line in lines]
     xticks = [(across(place), name) for place, name in enumerate(names)] or across.ticks()
     return Chart(title, xlabel, ylabel, xticks, down.ticks(), sorted(placed, key=lambda line: line.chosen))
@@ -65,7 +65,7 @@ class _Scale:
 
     def __init__(self, values: Sequence[float], first: float, last: float) -> None:
         low, high = min(values), max(values)
-        free = (high - low) * SEVERAL or abs(high) * SEVERAL or 1.0
+        free = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
         self.low, self.high, self.first, self.last = low - free, high + free, first, last
 
     def __call__(self, value: float) -> float:

@@ -7,6 +7,7 @@ import io
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import soundfile
@@ -33,12 +34,13 @@ JPEG_QUALITY = 70
 class Example:
     """An utterance as the page shows it; times are seconds from its beginning, and those past ``seconds`` are left out.
 
-    confidence: of the HMM, 0 to 1; None where no model has heard it. sound, picture: data URIs; "" where the recording cannot
+    confidence: of the HMM, 0 to 1; None where no model has heard it. surer: share of the utterances that it is less sure of. sound, picture: data URIs; "" where the recording cannot
     be read, and ``problem`` says why. shortened: whether it goes on.
     """
 
     id: str
     confidence: float | None
+    surer: float = 0.0
     segments: list[Span] = field(default_factory=list)
     phones: list[Span] = field(default_factory=list)
     words: list[Span] = field(default_factory=list)
@@ -58,14 +60,13 @@ def collected(run: Run, recogniser: Recogniser | None, *, examples: int, seconds
     sure = np.asarray(read_array(run.folder / "model" / "confidence.npy")) if "model" in run.records else None
     chosen = chosen_rows(np.array([row.seconds for row in recordings]), sure, examples=examples, seconds=seconds, seed=seed)
     heard = _heard(recogniser, [recordings[row] for row in chosen])
-    spans = _spans_of(run, chosen)
-    return [
-        _example(
-            replace(recordings[row], id=run.speech.ids[row]), None if sure is None else float(sure[row]), segments(run, row, kept),
-            said, seconds,
-        )
-        for row, kept, said in zip(chosen, spans, heard, strict=True)
-    ]  # fmt: skip
+    found = []
+    for row, kept, said in zip(chosen, _spans_of(run, chosen), heard, strict=True):
+        example = Example(run.speech.ids[row], None)
+        if sure is not None:
+            example = replace(example, confidence=float(sure[row]), surer=float((sure < sure[row]).mean()))
+        found.append(_filled(example, recordings[row], segments(run, row, kept), said, limit=seconds))
+    return found
 
 
 def chosen_rows(lengths: np.ndarray, sure: np.ndarray | None, *, examples: int, seconds: float, seed: int) -> list[int]:
@@ -97,40 +98,55 @@ def _spans_of(run: Run, rows: Sequence[int]) -> list[np.ndarray]:
 
 
 def segments(run: Run, row: int, kept: np.ndarray) -> list[Span]:
-    """The segments of an utterance with their labels, in seconds of its file; kept: its spans of speech (P, 2)."""
-    starts = np.asarray(run.starts[row], np.float64)
-    ends = np.append(starts[1:], run.speech.frames.lengths[row]) - 0.5  # within the last frame: a pause may follow it
-    labels = [""] * len(starts) if run.labels is None else [run.text.phones[label] for label in run.labels[row]]
-    labels = ["" if label == run.text.phones[-1] else label for label in labels]
-    begins = file_seconds(starts * HOP_SECONDS, kept)
-    stops = file_seconds(ends * HOP_SECONDS, kept) + HOP_SECONDS / 2
-    return [Span(label, float(begin), float(end), 1.0) for label, begin, end in zip(labels, begins, stops, strict=True)]
+    """The segments of an utterance with their labels, in seconds of its file; one that a pause was cut out of is there twice.
+
+    kept: the utterance's spans of speech (P, 2).
+    """
+    lengths = kept[:, 1] - kept[:, 0]
+    starts = run.starts[row] * HOP_SECONDS
+    bounds = np.union1d(starts, np.cumsum(lengths) - lengths)
+    bounds = bounds[np.append(True, np.diff(bounds) > HOP_SECONDS / 2)]  # a pause is cut out within a frame, or between two
+    ends = np.append(bounds[1:], run.speech.frames.lengths[row] * HOP_SECONDS)
+    labels = _symbols(run, row)[np.searchsorted(starts, bounds + HOP_SECONDS / 2, side="right") - 1]
+    begins, stops = file_seconds(bounds, kept), file_seconds(ends - HOP_SECONDS / 2, kept) + HOP_SECONDS / 2
+    times = zip(labels.tolist(), begins.tolist(), stops.tolist(), strict=True)
+    return [Span(label, begin, stop, 1.0) for label, begin, stop in times]
 
 
-def _example(
-    recording: Recording, confidence: float | None, cut: list[Span], said: Transcription | str | None, limit: float
+def _symbols(run: Run, row: int) -> np.ndarray:
+    """What each segment (S) is called; "" where it is silence or has no name."""
+    if run.labels is None:
+        return np.full(len(run.starts[row]), "")
+    return np.array([*run.text.phones[:-1], ""])[run.labels[row]]
+
+
+def _filled(
+    example: Example, recording: Recording, cut: list[Span], said: Transcription | str | None, *, limit: float
 ) -> Example:
-    example = Example(recording.id, confidence)
+    """An example with its sound, its picture and its tiers, up to ``limit`` seconds; or with the problem of its recording."""
     try:
-        end = recording.end or None
-        waveform = read_audio(recording.path, start=recording.start, end=end)
+        waveform = read_audio(recording.path, start=recording.start, end=recording.end or None)
     except WavuError as error:
-        return replace(example, problem=str(error))
+        return replace(example, problem=f"{recording.path}: {error}")
     shown = waveform[: round(limit * RATE_HZ)]
-    tiers = {"segments": cut}
-    if isinstance(said, Transcription):
-        tiers |= {"phones": said.phones, "words": said.words or []}
-    length = seconds(len(shown))
-    tiers = {name: _within(spans, recording.start, length) for name, spans in tiers.items()}
+    if not len(shown):
+        return replace(example, problem=f"{recording.path}: empty")
+    heard = said if isinstance(said, Transcription) else Transcription("", 0.0, [])
+    tiers = {"segments": cut, "phones": heard.phones, "words": heard.words or []}
+    tiers = {name: _within(spans, recording.start, seconds(len(shown))) for name, spans in tiers.items()}
     return replace(
-        example, **tiers, seconds=length, shortened=len(shown) < len(waveform), sound=sound(shown), picture=spectrogram(shown),
-        problem=said if isinstance(said, str) else "",
+        example, **tiers, seconds=seconds(len(shown)), shortened=len(shown) < len(waveform), sound=sound(shown),
+        picture=spectrogram(shown), problem=said if isinstance(said, str) else "",
     )  # fmt: skip
 
 
 def _within(spans: list[Span], start: float, length: float) -> list[Span]:
-    """Spans from ``start`` seconds of a file on, for ``length`` seconds, counted from there."""
-    moved = [replace(span, start=max(0.0, span.start - start), end=min(span.end - start, length)) for span in spans]
+    """Spans from ``start`` seconds of a file on, for ``length`` seconds, counted from there; each ends where the next begins, if not before."""
+    ends = [min(span.end, after.start) for span, after in pairwise(spans)] + [span.end for span in spans[-1:]]
+    moved = [
+        replace(span, start=max(0.0, span.start - start), end=min(end - start, length))
+        for span, end in zip(spans, ends, strict=True)
+    ]
     return [span for span in moved if span.start < span.end]
 
 

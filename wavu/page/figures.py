@@ -18,9 +18,9 @@ from wavu.text.silence import phones_of
 NUMBERS = (
     ("predicted_per", "predicted PER", "{:.2f}", "phone errors per phone, foretold from agreement and the divergence of order 1"),
     ("agreement", "agreement", "{:.2f}", "share of what was found in context that is also what sounds likeliest by itself"),
-    ("jsd", "divergence", "{:.3f}", "of the n-grams found from those of the text, mean of the orders 1 to 4; 0 alike, 1 nothing in common"),
+    ("jsd", "divergence", "{:.3f}", "between n-grams found and the text's, mean of orders 1 to 4: 0 alike, 1 nothing in common"),
     ("lm_perplexity", "perplexity", "{:.2f}", "of what was found, under the n-gram of the text"),
-    ("vocabulary_used", "phones used", "{:.0%}", "of the phones of the text"),
+    ("vocabulary_used", "phones used", "{:.0%}", "share of the phones of the text"),
     ("phones_per_second", "phones per second", "{:.1f}", "of speech"),
     ("log_likelihood", "log likelihood", "{:.2f}", "natural logarithm per unit; higher is better"),
     ("score", "score", "{:.2f}", "by which recognisers are compared without labels; lower is better"),
@@ -44,7 +44,11 @@ def verdict(run: Run) -> Verdict:
     counts = run.counts(stage or "")
     scores = counts.get("hmm", counts)
     word, headline = _in_words(run, scores, counts.get("suspected_failed"))
-    figures = [(name, form.format(scores[key]), meaning) for key, name, form, meaning in NUMBERS if scores.get(key) is not None]
+    figures = [
+        (name, form.format(scores[key]).replace("%", " %"), meaning)
+        for key, name, form, meaning in NUMBERS
+        if scores.get(key) is not None
+    ]
     if "student" in counts:
         meaning = "edits per phone between the student, which has no n-gram, and what it learned from"
         figures.append(("student's disagreement", f"{counts['student']['disagreement']:.3f}", meaning))
@@ -76,7 +80,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     facts = [
         ("start", start or (f"generators, warm start: {begun}" if begun else None)),
         ("encoder", seen or run.counts("audio").get("encoder_has_seen")),
-        ("kept", f"{model['hmm']['kept']}, of {', '.join(model['hmm']['evidence'])}" if "hmm" in model else None),
+        ("kept turn", f"{model['hmm']['kept']}, out of {', '.join(model['hmm']['evidence'])}" if "hmm" in model else None),
         ("suspected failed", "; ".join(f"{STAGES[name]}: {why or 'no'}" for name, why in suspected.items()) or None),
     ]  # fmt: skip
     return [(name, str(value)) for name, value in facts if value]

@@ -80,6 +80,7 @@ def content(run: Run, examples: list[Example], missing: str, scored: Scored | No
         "verdict": figures.verdict(run),
         "examples": examples,
         "missing": missing,
+        "labelled": STAGES[run.labelled] if run.labelled else "",
         "inventory": figures.inventory(run),
         "divergences": figures.divergences(run),
         "confusions": figures.confusions(run),
