@@ -52,6 +52,15 @@ def test_every_setting_and_the_licence_are_inside(installed: Path) -> None:
     assert list((installed / "site").rglob("LICENSE"))
 
 
+def test_the_template_of_the_report_is_inside(installed: Path) -> None:
+    there, here = (folder / "wavu" / "page" for folder in (installed / "site", ROOT))
+    assert (
+        {path.name for path in there.glob("page.*")}
+        == {path.name for path in here.glob("page.*")}
+        == {"page.html", "page.css", "page.js"}
+    )
+
+
 def test_help_and_a_command_work_in_an_empty_folder(installed: Path) -> None:
     assert "tolerance_ms" in run(installed, "-m", "wavu.evaluate", "--help").stdout
     (installed / "empty" / "both.tsv").write_text("id\tphones\na\tt a k\n")

@@ -26,15 +26,16 @@ from wavu.scoring.rates import edit_operations
 
 def main_work(config: dict) -> None:
     """Score where there are references, and write the page."""
-    folder, out = Path(config["run"]), Path(config["out"]) if config["out"] else None
+    folder = Path(config["run"])
+    out = Path(config["out"] or folder / "report.html")
     for name in ("examples", "worst"):
         if not isinstance(config[name], int) or config[name] < 0:
             raise WavuError(f"{name}={config[name]} must be a number of utterances, 0 or more")
     if not config["seconds"] > 0:
         raise WavuError(f"seconds={config['seconds']} must be above 0")
     scored = _scored(folder, config) if config["references"] else None
-    written = page.write(folder, out=out, scored=scored, **{name: config[name] for name in ("examples", "seconds", "seed")})
-    say(f"{written}: {written.stat().st_size / 1e6:.1f} MB")
+    page.write(folder, out, scored=scored, **{name: config[name] for name in ("examples", "seconds", "seed")})
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
 def _scored(folder: Path, config: dict) -> Scored:

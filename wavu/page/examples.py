@@ -151,10 +151,13 @@ def _within(spans: list[Span], start: float, length: float) -> list[Span]:
 
 
 def sound(waveform: np.ndarray) -> str:
-    """A waveform (T,) as a data URI: FLAC, whose times no decoder shifts."""
+    """A waveform (T,) as a data URI.
+
+    MP3, as every browser plays it and its header lets none shift the times; Chromium cannot seek in some short FLAC.
+    """
     file = io.BytesIO()
-    soundfile.write(file, waveform, RATE_HZ, format="FLAC", subtype="PCM_16")
-    return _uri("audio/flac", file.getvalue())
+    soundfile.write(file, waveform, RATE_HZ, format="MP3", subtype="MPEG_LAYER_III")
+    return _uri("audio/mpeg", file.getvalue())
 
 
 def spectrogram(waveform: np.ndarray) -> str:

@@ -35,22 +35,18 @@ class Scored:
     level: float
 
 
-def write(
-    folder: Path, *, out: Path | None = None, examples: int, seconds: float, seed: int, scored: Scored | None = None
-) -> Path:
-    """Write the report of the run in a folder; the path it has.
+def write(folder: Path, out: Path, *, examples: int, seconds: float, seed: int, scored: Scored | None = None) -> None:
+    """Write the report of the run in a folder.
 
-    out: ``report.html`` in the folder unless given. examples: utterances to listen to, of at most ``seconds`` each, drawn by
-    ``seed``. scored: shown where given.
+    out: the HTML file. examples: utterances to listen to, of at most ``seconds`` each, drawn by ``seed``. scored: shown where given.
 
     Raises:
         WavuError: the folder is not that of a run, or the file cannot be written.
     """
-    run, out = Run.read(folder), out or folder / "report.html"
+    run = Run.read(folder)
     recogniser, missing = opened(run)
     shown = collected(run, recogniser, examples=examples, seconds=seconds, seed=seed)
     write_text(out, rendered(content(run, shown, missing, scored)))
-    return out
 
 
 def opened(run: Run) -> tuple[Recogniser | None, str]:
