@@ -24,11 +24,11 @@ from wavu.audio.shards import Encoded
 from wavu.choose_layer import COLUMNS, part
 from wavu.decode.ctc import greedy
 from wavu.errors import WavuError
+from wavu.pictures.layers import NUMBERS
 from wavu.prepared import SILENCE
 from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.references import read_references
-from wavu.report.layers import NUMBERS
 from wavu.scoring.pairs import Sequences, spoken
 from wavu.scoring.rates import phone_error_rate
 from wavu.stage import finished

@@ -11,10 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch are impo
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from wavu.ragged import Ragged
-from wavu.store import write_json, write_table
+from wavu.store import write_array, write_json, write_table
 
 torch.set_num_threads(1)
 
@@ -78,3 +79,54 @@ def speech_folder(tmp_path: Path) -> Path:
         Ragged.of([np.array([0, 2])], np.int32).write(where, "starts")
     (folder / "stage.json").write_text(json.dumps({"command": "prepare_audio", "counts": {"clusters": 3}}))
     return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, text_folder: Path) -> Path:
+    """A whole run: audio, text, found and model, of three recordings of a second (N = 50), the second with a pause from 0.4 to 0.6 s.
+
+    The segments are named t a k i; the HMM hears k for the first of them in the first recording, and so does the student.
+    """
+    run, N = tmp_path / "run", 50
+    run.mkdir()
+    text_folder.rename(run / "text")
+    rows = []
+    for row, name in enumerate(("one", "two", "three")):
+        tone = 0.3 * np.sin(2 * np.pi * 500 * (row + 1) * np.arange(16_000) / 16_000)
+        soundfile.write(tmp_path / f"{name}.wav", tone.astype(np.float32), 16_000)
+        place = {"id": name, "path": tmp_path / f"{name}.wav", "start": 0.0, "end": 1.0, "speaker": ""}
+        rows.append(place | {"shard": 0, "frames": N if row != 1 else N - 10, "segments": 4})
+    write_table(run / "audio" / "manifest.tsv", rows, list(rows[0]))
+    frames, shard = [row["frames"] for row in rows], run / "audio" / "shards" / "00000"
+    starts = Ragged.of([np.array([0, 10, 25, 35])] * 3, np.int32)
+    Ragged.of([np.zeros((n, 2)) for n in frames], np.float16).write(shard, "frames")
+    Ragged.of([np.zeros(n) for n in frames], np.int16).write(shard, "units")
+    Ragged.of([np.zeros((4, 2))] * 3, np.float16).write(shard, "segments")
+    spans = [[[0.0, 1.0]], [[0.0, 0.4], [0.6, 1.0]], [[0.0, 1.0]]]
+    Ragged.of([np.array(row) for row in spans], np.float32).write(shard, "spans")
+    Ragged.of([np.arange(4)] * 3, np.int16).write(run / "found", "labels")
+    per_frame = [np.repeat(np.arange(4), np.diff([0, 10, 25, 35, n])) for n in frames]
+    per_frame[0][:10] = 2
+    Ragged.of(per_frame, np.int16).write(run / "model", "labels")
+    Ragged.of([[2, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]], np.int16).write(run / "model", "student")
+    write_array(run / "model" / "confidence.npy", np.array([0.2, 0.9, 0.5], np.float32))
+    for folder in ("audio", "found"):
+        starts.write(shard if folder == "audio" else run / "found", "starts")
+    scores = {"lm_perplexity": 4.0, "vocabulary_used": 0.8, **{f"jsd{n}": n / 10 for n in (1, 2, 3, 4)}}
+    hmm = {
+        "kept": "gaussians 1",
+        "evidence": {"segments": 0.7, "gaussians 1": 0.8},
+        "verdict": "found: predicted PER 0.24 ± 0.12",
+        **scores,
+    }
+    counts = {
+        "audio": {"audio_seconds": 3.0, "segments": 12, "segments_per_second": 4.0, "clusters": 3},
+        "found": {"start": "read by espeak-ng's voice xx", "encoder_has_seen": "the encoder has seen nothing", **scores},
+        "model": {"hmm": hmm, "student": {"disagreement": 0.05, **scores}, "suspected_failed": None},
+    }
+    commands = {"audio": "prepare_audio", "found": "decipher_segments", "model": "self_train"}
+    for folder, command in commands.items():
+        config, inputs = {"encoder": {"kind": "mfcc"}, "seed": 0}, {"text": "0123456789abcdef"}
+        record = {"command": command, "config": config, "inputs": inputs, "counts": counts[folder], "seconds": 1.5}
+        write_json(run / folder / "stage.json", record)
+    return run

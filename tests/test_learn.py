@@ -35,6 +35,7 @@ def test_it_goes_from_recordings_to_words_and_on_where_it_was_stopped(corpus: Pa
     assert code == 0, told
     assert all(f"[{number}/4] {name}" in told for number, name in enumerate(learn.WORK, 1))
     assert "predicted PER" in told.splitlines()[-2] + told.splitlines()[-3] and f"{out}/model" in told.splitlines()[-1]
+    assert "predicted PER" in (out / "report.html").read_text(encoding="utf-8")
     rows = read_table(out / "examples.tsv", ["id", "path", "words", "phones"])
     assert len(rows) == 3 and all(Path(row["path"]).exists() and row["words"] and row["phones"] for row in rows)
     assert set(" ".join(row["words"] for row in rows).split()) <= {

@@ -58,6 +58,15 @@ def test_the_page_of_serve_is_inside(installed: Path) -> None:
     assert inside == {path.name for path in (ROOT / page).iterdir()} and "index.html" in inside
 
 
+def test_the_template_of_the_report_is_inside(installed: Path) -> None:
+    there, here = (folder / "wavu" / "page" for folder in (installed / "site", ROOT))
+    assert (
+        {path.name for path in there.glob("page.*")}
+        == {path.name for path in here.glob("page.*")}
+        == {"page.html", "page.css", "page.js"}
+    )
+
+
 def test_help_and_a_command_work_in_an_empty_folder(installed: Path) -> None:
     assert "tolerance_ms" in run(installed, "-m", "wavu.evaluate", "--help").stdout
     (installed / "empty" / "both.tsv").write_text("id\tphones\na\tt a k\n")

@@ -10,7 +10,7 @@ import wavu
 
 GROUPS = {
     "path": ["learn", "check", "prepare_audio", "prepare_text", "decipher_segments", "gan_train", "self_train"],
-    "use": ["transcribe", "serve", "evaluate", "export"],
+    "use": ["transcribe", "serve", "report", "evaluate", "export"],
     "encoders": ["pretrain", "choose_layer", "codebook"],
     "comparison": ["phoneme_ctc", "zero_shot", "demo"],
 }

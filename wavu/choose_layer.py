@@ -31,11 +31,11 @@ from wavu.command import command
 from wavu.decipher.measures import usage, worth
 from wavu.decipher.search import Matcher, decipher, n_reports
 from wavu.errors import WavuError
+from wavu.pictures.layers import layers_table, scores_by_layer
+from wavu.pictures.pictures import write_picture
 from wavu.prepared import Text
 from wavu.progress import say, track
 from wavu.ragged import Ragged
-from wavu.report.layers import layers_table, scores_by_layer
-from wavu.report.pictures import write_picture
 from wavu.selection import Judge
 from wavu.stage import Stage, fingerprint, finished, folder_fingerprint
 from wavu.store import read_json, write_json, write_table

@@ -21,12 +21,12 @@ from wavu.audio.files import Recording, deal, in_pieces, recordings_fingerprint,
 from wavu.audio.shards import encode_audio, tracked, write_skipped
 from wavu.command import command
 from wavu.errors import WavuError
+from wavu.pictures.pictures import scatter, write_picture
 from wavu.prepared import Codes
 from wavu.pretraining.codes import Quantiser, read
 from wavu.pretraining.usage import alike, perplexity, together, used
 from wavu.progress import say
 from wavu.ragged import Ragged
-from wavu.report.pictures import scatter, write_picture
 from wavu.stage import Stage, folder_fingerprint
 from wavu.store import read_json, write_json, write_table
 from wavu.units import duration_words

@@ -22,13 +22,13 @@ from rich.console import Console
 from wavu.audio.vad import file_seconds
 from wavu.command import command
 from wavu.errors import WavuError
+from wavu.pictures.pictures import heat_map, write_picture
+from wavu.pictures.scores import comparison_table, rates_table, worst_table
 from wavu.prepared import SILENCE, Codes, Speech
 from wavu.pretraining.usage import together
 from wavu.progress import say
 from wavu.ragged import Ragged
 from wavu.references import Sides, read_boundaries, read_hypotheses, read_times, read_truth
-from wavu.report.pictures import heat_map, write_picture
-from wavu.report.scores import comparison_table, rates_table, worst_table
 from wavu.scoring.boundaries import Spans, boundary_score
 from wavu.scoring.clusters import CoOccurrence, co_occurrence
 from wavu.scoring.confusions import NOTHING, Confusions, confusions

@@ -5,8 +5,9 @@
 
 The sentences are not what is said in the recordings, and no transcript is read. The stages are those of wavu prepare-audio,
 prepare-text, decipher-segments and self-train; each leaves a folder below out_dir. Killed in the middle, the same command goes on
-where it stopped. The end is a verdict, which no label was needed for, and some recordings transcribed. out_dir/model is what
-wavu transcribe takes as model=. ``wavu check`` with the same settings looks at the data before anything long starts.
+where it stopped. The end is a verdict, which no label was needed for, some recordings transcribed, and a page to look at,
+out_dir/report.html. out_dir/model is what wavu transcribe takes as model=. ``wavu check`` with the same settings looks at the data
+before anything long starts.
 """
 
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wavu import page
 from wavu.audio.files import Recording, read_manifest
 from wavu.command import command, composed
 from wavu.errors import WavuError
@@ -30,6 +32,7 @@ from wavu.store import read_json, write_table
 from wavu.transcription import Transcription
 from wavu.units import duration_words
 
+REPORT_SECONDS = 10  # of each example, at most, that the page carries
 EXAMPLES = ("id", "path", "words", "phones")
 
 WORK: dict[str, Callable[[dict], None]] = {
@@ -56,6 +59,7 @@ def learn(config: dict) -> None:
         if not was_there:
             outlook = outlook.after(name, time.perf_counter() - started)
     transcribed = examples(out_dir, config["examples"], config["seed"])
+    page.write(out_dir, out_dir / "report.html", examples=config["examples"], seconds=REPORT_SECONDS, seed=config["seed"])
     _report(out_dir, transcribed, time.perf_counter() - began)
 
 
@@ -114,7 +118,7 @@ def _report(out_dir: Path, transcribed: list[Transcription], seconds: float) -> 
     say(f"{counts['hmm'].get('verdict', 'no verdict')}; {counts['encoder_has_seen']}")
     if counts["suspected_failed"]:
         say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust what it says")
-    say(f"{duration_words(seconds)} in all -> {out_dir}/model, which wavu transcribe takes as model=")
+    say(f"{duration_words(seconds)} in all -> {out_dir}/report.html, and {out_dir}/model, which wavu transcribe takes as model=")
 
 
 main = command("learn", learn, __doc__, open_groups=("encoder",))

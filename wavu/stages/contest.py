@@ -14,10 +14,10 @@ from wavu.gan.batches import Batches
 from wavu.gan.generator import described
 from wavu.gan.population import Population
 from wavu.gan.run import Run
+from wavu.pictures.members import members_table
+from wavu.pictures.pictures import confusion, heat_map
 from wavu.progress import console, say, track
 from wavu.ragged import Ragged
-from wavu.report.members import members_table
-from wavu.report.pictures import confusion, heat_map
 from wavu.stages.exam import Exam
 from wavu.store import write_tensors
 from wavu.training import best, told_to_stop

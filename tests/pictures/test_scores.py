@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from wavu.report.scores import comparison_table, rates_table, worst_table
+from wavu.pictures.scores import comparison_table, rates_table, worst_table
 
 RATE = {"rate": 0.02348, "low": 0.02176, "high": 0.02517, "insertions": 77, "deletions": 1289, "substitutions": 579,
         "true": 31_735, "length_ratio": 0.99962}  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from wavu.report.members import members_table
+from wavu.pictures.members import members_table
 
 
 def row(member: int, score: float, **others) -> dict:

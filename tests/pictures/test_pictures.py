@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from sklearn.metrics import confusion_matrix
 
+from wavu.pictures import pictures
+from wavu.pictures.pictures import confusion, heat_map, scatter, write_picture
 from wavu.ragged import Ragged
-from wavu.report import pictures
-from wavu.report.pictures import confusion, heat_map, scatter, write_picture
 
 CELL, EDGE = (round(inches * pictures.DOTS_PER_INCH) for inches in (pictures.CELL, pictures.MARGIN))
 

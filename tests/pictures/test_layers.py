@@ -5,7 +5,7 @@ import io
 import numpy as np
 from rich.console import Console
 
-from wavu.report.layers import NUMBERS, layers_table, scores_by_layer
+from wavu.pictures.layers import NUMBERS, layers_table, scores_by_layer
 
 
 def row(layer: str, score: float, failure: str = "") -> dict:

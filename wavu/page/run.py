@@ -1,0 +1,100 @@
+"""The folder of a run: which stages are in it, and what they say of every utterance.
+
+Shapes: B utterances, N frames, S segments, V phones with silence.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from wavu.errors import WavuError
+from wavu.prepared import Speech, Text
+from wavu.ragged import Ragged
+from wavu.stage import finished
+
+STAGES = {  # folder -> the command that makes it, in the order in which they are run
+    "audio": "prepare_audio",
+    "text": "prepare_text",
+    "found": "decipher_segments",
+    "gan": "gan_train",
+    "model": "self_train",
+}
+NEEDED = ("audio", "text")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """records: the ``stage.json`` of each stage that is finished, by the name of its folder."""
+
+    folder: Path
+    records: dict[str, dict]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """Open a folder with finished ``audio`` and ``text`` and perhaps ``found``, ``gan`` and ``model``.
+
+        Raises:
+            WavuError: there is no such folder, a folder holds the work of another command, or audio or text are not finished.
+        """
+        if not folder.is_dir():
+            raise WavuError(f"run={folder} is no folder; give the one that holds audio, text, and found, gan or model")
+        there = [name for name in STAGES if name in NEEDED or (folder / name / "stage.json").exists()]
+        return cls(folder, {name: finished(folder / name, STAGES[name]) for name in there})
+
+    def counts(self, stage: str) -> dict:
+        """What a stage has counted; nothing where it is missing."""
+        return self.records.get(stage, {}).get("counts", {})
+
+    @cached_property
+    def labelled(self) -> str | None:
+        """The stage that named segments and came last."""
+        return next((name for name in ("gan", "found") if name in self.records), None)
+
+    @cached_property
+    def speech(self) -> Speech:
+        """The prepared recordings."""
+        return Speech.read(self.folder / "audio")
+
+    @cached_property
+    def text(self) -> Text:
+        """The prepared sentences."""
+        return Text.read(self.folder / "text")
+
+    @property
+    def silence(self) -> int:
+        """Its number among the phones, the last."""
+        return len(self.text.phones) - 1
+
+    @cached_property
+    def starts(self) -> Ragged:
+        """First frame of each segment (S), as ``labels`` has them."""
+        return Ragged.read(self.folder / self.labelled, "starts") if self.labelled else self.speech.starts
+
+    @cached_property
+    def labels(self) -> Ragged | None:
+        """The phone of each segment (S); None where nothing named them."""
+        return Ragged.read(self.folder / self.labelled, "labels") if self.labelled else None
+
+    @cached_property
+    def aligned(self) -> Ragged | None:
+        """The phone of each frame (N) to the HMM; None without a model."""
+        return Ragged.read(self.folder / "model", "labels") if "model" in self.records else None
+
+    @cached_property
+    def said(self) -> dict[str, Ragged]:
+        """The phones of all utterances (B), without silence, as each of the systems that are there says them; the last one is the best."""
+        labels = {"segments": self.labels, "HMM": self.aligned}
+        found = {
+            name: rows.keep(rows.run_starts() & (rows.flat != self.silence)) for name, rows in labels.items() if rows is not None
+        }
+        if "student" in self.counts("model"):
+            found["student"] = Ragged.read(self.folder / "model", "student")
+        return found
+
+    def sequences(self) -> dict[str, dict[str, list[str]]]:
+        """``said`` as symbols by the ids of the utterances."""
+        phones = self.text.phones
+        return {
+            system: {name: [phones[phone] for phone in row] for name, row in zip(self.speech.ids, rows, strict=True)}
+            for system, rows in self.said.items()
+        }
