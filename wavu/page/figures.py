@@ -75,15 +75,13 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     """How it came about: start, encoder, kept turn, alarms."""
     model, start = run.counts("model"), run.counts("found").get("start")
     begun = run.records.get("gan", {}).get("config", {}).get("warm_start")
-    seen = next(
-        (run.counts(name)["encoder_has_seen"] for name in ("model", "found") if "encoder_has_seen" in run.counts(name)), None
-    )
-    suspected = {
-        name: run.counts(name)["suspected_failed"] for name in ("gan", "model") if "suspected_failed" in run.counts(name)
-    }
+    seen = next((row["encoder_has_seen"] for row in map(run.counts, ("model", "found")) if "encoder_has_seen" in row), None)
+    if seen is None and "encoder_has_seen" in run.counts("audio"):
+        seen = f"the encoder has seen {run.counts('audio')['encoder_has_seen']}"
+    suspected = {name: run.counts(name).get("suspected_failed") for name in ("gan", "model") if name in run.records}
     facts = [
         ("start", start or (f"generators, warm start: {begun}" if begun else None)),
-        ("encoder", seen or run.counts("audio").get("encoder_has_seen")),
+        ("encoder", seen),
         ("kept turn", f"{model['hmm']['kept']}, out of {', '.join(model['hmm']['evidence'])}" if "hmm" in model else None),
         ("suspected failed", "; ".join(f"{STAGES[name]}: {why or 'no'}" for name, why in suspected.items()) or None),
     ]  # fmt: skip
