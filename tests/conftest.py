@@ -83,7 +83,7 @@ def speech_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_folder(tmp_path: Path, text_folder: Path) -> Path:
-    """A whole run: audio, text, found and model, of three recordings of a second (N = 50), the second with a pause from 0.4 to 0.6 s.
+    """What the report reads of a run, audio, text, found and model, of three recordings of a second (N = 50), the second with a pause from 0.4 to 0.6 s.
 
     The segments are named t a k i; the HMM hears k for the first of them in the first recording, and so does the student.
     """
@@ -99,9 +99,6 @@ def run_folder(tmp_path: Path, text_folder: Path) -> Path:
     write_table(run / "audio" / "manifest.tsv", rows, list(rows[0]))
     frames, shard = [row["frames"] for row in rows], run / "audio" / "shards" / "00000"
     starts = Ragged.of([np.array([0, 10, 25, 35])] * 3, np.int32)
-    Ragged.of([np.zeros((n, 2)) for n in frames], np.float16).write(shard, "frames")
-    Ragged.of([np.zeros(n) for n in frames], np.int16).write(shard, "units")
-    Ragged.of([np.zeros((4, 2))] * 3, np.float16).write(shard, "segments")
     spans = [[[0.0, 1.0]], [[0.0, 0.4], [0.6, 1.0]], [[0.0, 1.0]]]
     Ragged.of([np.array(row) for row in spans], np.float32).write(shard, "spans")
     Ragged.of([np.arange(4)] * 3, np.int16).write(run / "found", "labels")
@@ -110,12 +107,13 @@ def run_folder(tmp_path: Path, text_folder: Path) -> Path:
     Ragged.of(per_frame, np.int16).write(run / "model", "labels")
     Ragged.of([[2, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]], np.int16).write(run / "model", "student")
     write_array(run / "model" / "confidence.npy", np.array([0.2, 0.9, 0.5], np.float32))
-    for folder in ("audio", "found"):
-        starts.write(shard if folder == "audio" else run / "found", "starts")
+    for folder in (shard, run / "found"):
+        starts.write(folder, "starts")
     scores = {"lm_perplexity": 4.0, "vocabulary_used": 0.8, **{f"jsd{n}": n / 10 for n in (1, 2, 3, 4)}}
     hmm = {
         "kept": "gaussians 1",
         "evidence": {"segments": 0.7, "gaussians 1": 0.8},
+        "agreement": 0.8,
         "verdict": "found: predicted PER 0.24 ± 0.12",
         **scores,
     }

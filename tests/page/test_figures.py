@@ -47,7 +47,12 @@ def test_the_verdict_in_words_with_its_figures(run_folder: Path) -> None:
     verdict = figures.verdict(Run.read(run_folder))
     assert verdict.word == "found" and verdict.headline == "Found: predicted PER 0.24 ± 0.12"
     named = {name: value for name, value, _ in verdict.figures}
-    assert named["phones used"] == "80 %" and named["perplexity"] == "4.00" and named["student's disagreement"] == "0.050"
+    assert (
+        named["phones used"] == "80 %"
+        and named["agreement"] == "0.80"
+        and named["perplexity"] == "4.00"
+        and named["student's disagreement"] == "0.050"
+    )
     facts = dict(verdict.facts)
     assert facts["start"] == "read by espeak-ng's voice xx" and facts["encoder"] == "the encoder has seen nothing"
     assert facts["suspected failed"] == "self_train: no"
@@ -57,8 +62,12 @@ def test_other_verdicts(run_folder: Path) -> None:
     hmm = read_json(run_folder / "model" / "stage.json")["counts"]["hmm"]
     partly = changed(run_folder, "model", hmm=hmm | {"verdict": "partly found: predicted PER 0.45 ± 0.12"})
     assert figures.verdict(partly).word == "partly found"
+    doubted = figures.verdict(changed(run_folder, "model", hmm=hmm, suspected_failed="student: collapsed"))
+    assert doubted.word == "suspected" and "collapsed" in doubted.headline and "predicted PER 0.24" in doubted.headline
+    failed = "failed: predicted PER 0.75 ± 0.12"
+    assert figures.verdict(changed(run_folder, "model", hmm=hmm | {"verdict": failed}, suspected_failed=failed)).word == "failed"
     del hmm["verdict"]
-    assert figures.verdict(changed(run_folder, "model", hmm=hmm)).word == "unjudged"
+    assert figures.verdict(changed(run_folder, "model", hmm=hmm, suspected_failed=None)).word == "unjudged"
     suspected = figures.verdict(changed(run_folder, "model", hmm=hmm, suspected_failed="collapsed"))
     assert suspected.word == "suspected" and "collapsed" in suspected.headline
     shutil.rmtree(run_folder / "model")
@@ -78,3 +87,10 @@ def test_seconds_of_every_stage(run_folder: Path) -> None:
     rows = {row["folder"]: row for row in figures.timings(Run.read(run_folder))}
     assert rows["model"] == {"folder": "model", "command": "self_train", "seconds": 1.5}
     assert rows["text"]["seconds"] is None
+
+
+def test_agreement_is_that_of_self_training_alone(run_folder: Path) -> None:
+    """What gan_train counts under the same name is how far its members agree."""
+    changed(run_folder, "found", agreement=0.9)
+    shutil.rmtree(run_folder / "model")
+    assert "agreement" not in [name for name, _, _ in figures.verdict(Run.read(run_folder)).figures]

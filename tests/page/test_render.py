@@ -94,6 +94,7 @@ def test_hostile_names_are_text(hostile: Path) -> None:
 def test_a_page_without_a_model_says_so(run_folder: Path) -> None:
     shutil.rmtree(run_folder / "model")
     html = written(run_folder)
+    assert "Drawn at random" in html and "Click a word" not in html
     assert "No model" in html and "No recogniser is in this run yet" in html and "Not in this run: gan, model." in html
     assert Tags(html).tags.count("button") == 0 and Tags(html).tags.count("audio") == 3
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
 
-WIDTH, HEIGHT = 440.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 10.0, 38.0
+WIDTH, HEIGHT = 440.0, 280.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 12.0, 10.0, 52.0
 TICKS = 5  # about
 MARGIN = 0.05  # of the range: free on both sides of a plane
 
@@ -73,7 +73,9 @@ class _Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         values = MaxNLocator(TICKS).tick_values(self.low, self.high).tolist()
-        return [(self(value), f"{value:.6g}") for value in values if self.low <= value <= self.high]
+        return [
+            (self(value), f"{value:.6g}".replace("-", "\N{MINUS SIGN}")) for value in values if self.low <= value <= self.high
+        ]
 
 
 def learning(rows: Sequence[dict], best: int | None) -> Chart | None:

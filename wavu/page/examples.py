@@ -5,7 +5,6 @@ Shapes: T samples at 16 kHz, S segments, P spans of speech.
 
 import io
 from base64 import b64encode
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -18,7 +17,6 @@ from wavu.audio.read import read_audio
 from wavu.audio.vad import file_seconds
 from wavu.errors import WavuError
 from wavu.page.run import Run
-from wavu.ragged import Ragged
 from wavu.recogniser import Recogniser
 from wavu.store import read_array
 from wavu.transcription import Span, Transcription
@@ -61,12 +59,12 @@ def collected(run: Run, recogniser: Recogniser | None, *, examples: int, seconds
     sure = np.asarray(read_array(run.folder / "model" / "confidence.npy")) if "model" in run.records else None
     chosen = chosen_rows(np.array([row.seconds for row in recordings]), sure, examples=examples, seconds=seconds, seed=seed)
     heard = _heard(recogniser, [recordings[row] for row in chosen])
-    found = []
-    for row, kept, said in zip(chosen, _spans_of(run, chosen), heard, strict=True):
-        example = Example(run.speech.ids[row], None)
+    found, kept = [], run.prepared("spans")
+    for row, said in zip(chosen, heard, strict=True):
+        example = Example(run.ids[row], None)
         if sure is not None:
             example = replace(example, confidence=float(sure[row]), surer=float((sure < sure[row]).mean()))
-        found.append(_filled(example, recordings[row], segments(run, row, kept), said, limit=seconds))
+        found.append(_filled(example, recordings[row], segments(run, row, kept[row].astype(np.float64)), said, limit=seconds))
     return found
 
 
@@ -91,13 +89,6 @@ def _heard(recogniser: Recogniser | None, recordings: list[Recording]) -> list[T
     return [said for _, said in recogniser.stream(recordings)]
 
 
-def _spans_of(run: Run, rows: Sequence[int]) -> list[np.ndarray]:
-    """The spans of speech (P, 2) of some utterances, in seconds of their files."""
-    shards = sorted((run.folder / "audio" / "shards").iterdir())
-    spans = Ragged.join([Ragged.read(shard, "spans") for shard in shards])
-    return [spans[row].astype(np.float64) for row in rows]
-
-
 def segments(run: Run, row: int, kept: np.ndarray) -> list[Span]:
     """The segments of an utterance with their labels, in seconds of its file; one that a pause was cut out of is there twice.
 
@@ -107,7 +98,7 @@ def segments(run: Run, row: int, kept: np.ndarray) -> list[Span]:
     starts = run.starts[row] * HOP_SECONDS
     bounds = np.union1d(starts, np.cumsum(lengths) - lengths)
     bounds = bounds[np.append(True, np.diff(bounds) > HOP_SECONDS / 2)]  # a pause is cut out within a frame, or between two
-    ends = np.append(bounds[1:], run.speech.frames.lengths[row] * HOP_SECONDS)
+    ends = np.append(bounds[1:], run.frames[row] * HOP_SECONDS)
     labels = _symbols(run, row)[np.searchsorted(starts, bounds + HOP_SECONDS / 2, side="right") - 1]
     begins, stops = file_seconds(bounds, kept), file_seconds(ends - HOP_SECONDS / 2, kept) + HOP_SECONDS / 2
     times = zip(labels.tolist(), begins.tolist(), stops.tolist(), strict=True)

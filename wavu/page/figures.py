@@ -16,14 +16,16 @@ from wavu.text.phone_order import in_order
 from wavu.text.silence import phones_of
 
 # Of the counts of a stage: key, how a person would call it, how it is written, what it means.
-NUMBERS = (
+JUDGED = (  # of self_train alone
     ("predicted_per", "predicted PER", "{:.2f}", "phone errors per phone, foretold from agreement and the divergence of order 1"),
     ("agreement", "agreement", "{:.2f}", "share of what was found in context that is also what sounds likeliest by itself"),
+)
+NUMBERS = (
     ("jsd", "divergence", "{:.3f}", "between n-grams found and the text's, mean of orders 1 to 4: 0 alike, 1 nothing in common"),
     ("lm_perplexity", "perplexity", "{:.2f}", "of what was found, under the n-gram of the text"),
     ("vocabulary_used", "phones used", "{:.0%}", "share of the phones of the text"),
     ("phones_per_second", "phones per second", "{:.1f}", "of speech"),
-    ("log_likelihood", "log likelihood", "{:.2f}", "natural logarithm per unit; higher is better"),
+    ("log_likelihood", "log likelihood", "{:.2f}", "of a segment or frame, natural logarithm; higher is better"),
     ("score", "score", "{:.2f}", "by which recognisers are compared without labels; lower is better"),
 )  # fmt: skip
 WORST = 12  # confusions shown
@@ -47,7 +49,7 @@ def verdict(run: Run) -> Verdict:
     word, headline = _in_words(run, scores, counts.get("suspected_failed"))
     figures = [
         (name, form.format(scores[key]).replace("%", " %"), meaning)
-        for key, name, form, meaning in NUMBERS
+        for key, name, form, meaning in (*(JUDGED if stage == "model" else ()), *NUMBERS)
         if scores.get(key) is not None
     ]
     if "student" in counts:
@@ -61,10 +63,12 @@ def _in_words(run: Run, scores: dict, suspected: str | None) -> tuple[str, str]:
         last = f"; the figures below are those of {STAGES[run.labelled]}" if run.labelled else ""
         begun = "" if run.labelled else " Nothing has named its segments yet either."
         return "none", f"No model: self_train has left none in this run{last}.{begun}"
-    if "verdict" in scores:
-        return str(scores["verdict"]).split(":")[0], f"{str(scores['verdict'])[:1].upper()}{str(scores['verdict'])[1:]}"
-    if suspected:
-        return "suspected", f"Suspected failed: {suspected}"
+    predicted = str(scores.get("verdict", ""))
+    if suspected and suspected != predicted:
+        beside = f"; beside that, {predicted}" if predicted else ""
+        return "suspected", f"Suspected failed: {suspected}{beside}"
+    if predicted:
+        return predicted.split(":")[0], predicted[:1].upper() + predicted[1:]
     return "unjudged", "Nothing suspicious; an error rate is predicted only for what decipher_segments began"
 
 
@@ -72,15 +76,13 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     """How it came about: start, encoder, kept turn, alarms."""
     model, start = run.counts("model"), run.counts("found").get("start")
     begun = run.records.get("gan", {}).get("config", {}).get("warm_start")
-    seen = next(
-        (run.counts(name)["encoder_has_seen"] for name in ("model", "found") if "encoder_has_seen" in run.counts(name)), None
-    )
-    suspected = {
-        name: run.counts(name)["suspected_failed"] for name in ("gan", "model") if "suspected_failed" in run.counts(name)
-    }
+    seen = next((row["encoder_has_seen"] for row in map(run.counts, ("model", "found")) if "encoder_has_seen" in row), None)
+    if seen is None and "encoder_has_seen" in run.counts("audio"):
+        seen = f"the encoder has seen {run.counts('audio')['encoder_has_seen']}"
+    suspected = {name: run.counts(name).get("suspected_failed") for name in ("gan", "model") if name in run.records}
     facts = [
         ("start", start or (f"generators, warm start: {begun}" if begun else None)),
-        ("encoder", seen or run.counts("audio").get("encoder_has_seen")),
+        ("encoder", seen),
         ("kept turn", f"{model['hmm']['kept']}, out of {', '.join(model['hmm']['evidence'])}" if "hmm" in model else None),
         ("suspected failed", "; ".join(f"{STAGES[name]}: {why or 'no'}" for name, why in suspected.items()) or None),
     ]  # fmt: skip

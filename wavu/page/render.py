@@ -95,7 +95,7 @@ def _summary(run: Run) -> list[tuple[str, str]]:
     counts, config = run.counts("audio"), run.records["text"]["config"]
     letters = "letters" if config["units"] == "char" else "phones"
     facts = [
-        ("speech", f"{len(run.speech.ids):,} utterances, {duration_words(counts['audio_seconds'])}"),
+        ("speech", f"{len(run.ids):,} utterances, {duration_words(counts['audio_seconds'])}"),
         ("segments", f"{counts['segments']:,}, {counts['segments_per_second']:g} per second of speech"),
         ("text", f"{len(run.text.lines):,} other sentences, {len(run.text.words):,} words"),
         ("language", f"{config['language'] or 'not named'}, {len(run.text.phones) - 1} {letters}"),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from wavu.errors import WavuError
-from wavu.prepared import Speech, Text
+from wavu.prepared import Text
 from wavu.ragged import Ragged
 from wavu.stage import finished
+from wavu.store import read_table
 
 STAGES = {  # folder -> the command that makes it, in the order in which they are run
     "audio": "prepare_audio",
@@ -51,9 +54,23 @@ class Run:
         return next((name for name in ("gan", "found") if name in self.records), None)
 
     @cached_property
-    def speech(self) -> Speech:
-        """The prepared recordings."""
-        return Speech.read(self.folder / "audio")
+    def manifest(self) -> list[dict[str, str]]:
+        """A row for each utterance (B), as prepare_audio wrote it."""
+        return read_table(self.folder / "audio" / "manifest.tsv", ["id", "path", "start", "end", "frames"])
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the utterances (B)."""
+        return [row["id"] for row in self.manifest]
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """How many frames each utterance has (B)."""
+        return np.array([int(row["frames"]) for row in self.manifest])
+
+    def prepared(self, name: str) -> Ragged:
+        """What prepare_audio left of all utterances under a name, such as starts; only what is asked for is read."""
+        return Ragged.join([Ragged.read(shard, name) for shard in sorted((self.folder / "audio" / "shards").iterdir())])
 
     @cached_property
     def text(self) -> Text:
@@ -68,7 +85,7 @@ class Run:
     @cached_property
     def starts(self) -> Ragged:
         """First frame of each segment (S), as ``labels`` has them."""
-        return Ragged.read(self.folder / self.labelled, "starts") if self.labelled else self.speech.starts
+        return Ragged.read(self.folder / self.labelled, "starts") if self.labelled else self.prepared("starts")
 
     @cached_property
     def labels(self) -> Ragged | None:
@@ -95,6 +112,6 @@ class Run:
         """``said`` as symbols by the ids of the utterances."""
         phones = self.text.phones
         return {
-            system: {name: [phones[phone] for phone in row] for name, row in zip(self.speech.ids, rows, strict=True)}
+            system: {name: [phones[phone] for phone in row] for name, row in zip(self.ids, rows, strict=True)}
             for system, rows in self.said.items()
         }
