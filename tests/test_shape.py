@@ -297,7 +297,7 @@ def test_a_block_that_is_spread_fits_the_step_it_goes_to(name: str) -> None:
 def shown_commands(text: str) -> list[list[str]]:
     """``wavu NAME ...`` and ``python -m wavu.NAME ...`` lines, alone or behind a pipe, as lists of words."""
     joined = text.replace("\\\n", " ")
-    lines = re.findall(r"^ *(?:.*\| )?(?:wavu |python -m wavu\.)(\w+ .*)$", joined, flags=re.MULTILINE)
+    lines = re.findall(r"^ *(?:.*\| )?(?:wavu |python -m wavu\.)([\w-]+ .*)$", joined, flags=re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
@@ -330,7 +330,7 @@ def test_commands_are_found_where_pages_show_them() -> None:
 
 @pytest.mark.parametrize(("place", "words"), SHOWN, ids=[f"{place}-{index}" for index, (place, _) in enumerate(SHOWN)])
 def test_every_command_line_that_is_shown_would_be_accepted(place: str, words: list[str]) -> None:
-    name, *arguments = words
+    name, *arguments = words[0].replace("-", "_"), *words[1:]
     if name not in COMMANDS:
         pytest.skip(f"there is no configs/{name}.yaml")
     if "--help" not in arguments:
