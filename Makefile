@@ -1,4 +1,4 @@
-# make demo [SEED=7], make test, make test-all, make lint. Each makes .venv when it is missing or pyproject.toml has changed.
+# make demo [SEED=7], make test, make test-all, make lint, make docs. Each makes .venv when it is missing or pyproject.toml has changed.
 
 SEED ?= 0
 WORKERS ?= 2
@@ -10,7 +10,7 @@ EXTRAS ?= cpu
 BIN = .venv/bin
 INSTALLED = .venv/installed
 
-.PHONY: demo test test-all lint
+.PHONY: demo test test-all lint docs
 
 demo: $(INSTALLED)
 	$(BIN)/python -m wavu.demo seed=$(SEED)
@@ -24,10 +24,14 @@ test-all: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy wavu
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or 3.12 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }
 	@echo "installing into .venv: a few minutes, the first time and whenever pyproject.toml changes"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),dev,docs]'
 	touch $@

@@ -13,7 +13,7 @@ from wavu.errors import WavuError
 YAML = """\
 defaults:
   - base
-  - engine: small
+  - engine: small  # of two
   - gearbox: automatic
   - _self_
 audio_dir: ???             # folder of speech

@@ -47,6 +47,8 @@ ASSEMBLIES = {
     "fine_tune": "the last turn of self_train, long enough for a file of its own",
     "references": "what is true is spelled as the text is and scored beside what was found",
 }
+# What people read: commands shown there are accepted, and what is named there exists.
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
 
 # Imports beside the rule "a step imports its own folder or the floor", each with its reason.
@@ -189,7 +191,8 @@ def test_no_path_of_one_persons_machine() -> None:
     machine = re.compile(
         r"(?<![\w.}\"'])/(" + "|".join(("home", "root", "tmp", "work", "Users", "mnt", "data", "checkpoint")) + r")/\w"
     )
-    files += [ROOT / name for name in ("README.md", "LOG.md", "Makefile", "pyproject.toml", ".ci/run")]
+    files += [ROOT / name for name in ("LOG.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "mkdocs.yml", ".ci/run")]
+    files += [*PAGES, *(ROOT / "docs").glob("*.ipynb")]
     assert not [path for path in files if path != Path(__file__) and machine.search(path.read_text(encoding="utf-8"))]
 
 
@@ -294,26 +297,44 @@ def test_a_block_that_is_spread_fits_the_step_it_goes_to(name: str) -> None:
 
 
 def shown_commands(text: str) -> list[list[str]]:
-    """``python -m wavu.NAME ...`` lines, as lists of words."""
+    """``wavu NAME ...`` and ``python -m wavu.NAME ...`` lines, alone or behind a pipe, as lists of words."""
     joined = text.replace("\\\n", " ")
-    lines = re.findall(r"^\s*python -m wavu\.(\w+ .*)$", joined, flags=re.MULTILINE)
+    lines = re.findall(r"^ *(?:.*\| )?(?:wavu |python -m wavu\.)([\w-]+ .*)$", joined, flags=re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
+def code(markdown: str) -> str:
+    """The blocks of shell commands in a page."""
+    return "\n".join(re.findall(r"```(?:bash|sh|console)\n(.*?)```", markdown, flags=re.DOTALL))
+
+
+def indented(docstring: str) -> str:
+    """The examples in a docstring."""
+    return "\n".join(line for line in docstring.splitlines() if line.startswith("    "))
+
+
 SHOWN = [
-    (place, words)
-    for place, text in [("README.md", (ROOT / "README.md").read_text(encoding="utf-8"))]
-    + [
-        (f"{name}.py", ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))))
-        for name in sorted(COMMANDS)
-    ]
-    for words in shown_commands(text)
+    (str(path.relative_to(ROOT)), words) for path in PAGES for words in shown_commands(code(path.read_text(encoding="utf-8")))
 ]
+SHOWN += [
+    (f"{name}.py", words)
+    for name in sorted(COMMANDS)
+    for words in shown_commands(indented(ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")))))
+]
+
+
+def test_commands_are_found_where_pages_show_them() -> None:
+    page = "wavu is told in prose\n```bash\nwavu a x=1 \\\n  y=2  # why\nls | python -m wavu.b - z=3\n```\n```text\nwavu c d=1\n```\n"
+    assert shown_commands(code(page)) == [["a", "x=1", "y=2"], ["b", "-", "z=3"]]
+    assert len([place for place, _ in SHOWN if place.startswith("docs/")]) > 20
+    assert {words[0] for place, words in SHOWN if not place.endswith(".py")} >= COMMANDS - {"demo"}
 
 
 @pytest.mark.parametrize(("place", "words"), SHOWN, ids=[f"{place}-{index}" for index, (place, _) in enumerate(SHOWN)])
 def test_every_command_line_that_is_shown_would_be_accepted(place: str, words: list[str]) -> None:
-    name, *arguments = words
+    name, *arguments = words[0].replace("-", "_"), *words[1:]
+    if name not in COMMANDS:
+        pytest.skip(f"there is no configs/{name}.yaml")
     if "--help" not in arguments:
         module = importlib.import_module(f"wavu.{name}")
         main = inspect.getclosurevars(module.main).nonlocals
@@ -333,15 +354,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
-def test_the_readme_names_targets_and_scripts_that_exist() -> None:
-    assert set(re.findall(r"\bmake ([\w-]+)", README)) <= set(TARGETS)
-    assert "make test" in README and "make test" in (ROOT / ".ci" / "run").read_text()
-    for script in set(re.findall(r"scripts/[\w.]+", README)):
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_names_targets_and_scripts_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"\bmake ([\w-]+)", code(text))) | set(re.findall(r"`make ([\w-]+)", text)) <= set(TARGETS)
+    for script in set(re.findall(r"scripts/[\w.]+\w", text)):
         assert (ROOT / script).exists(), script
 
 
-def test_the_readmes_file_tree_is_the_file_tree() -> None:
-    tree = re.search(r"```text\nwavu/.*?```", README, flags=re.DOTALL)[0]
+def test_the_readme_is_short_and_tells_how_to_test() -> None:
+    assert README.count("\n") <= 130
+    assert "make test" in README and "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_file_tree_that_is_shown_is_the_file_tree() -> None:
+    tree = re.search(r"```text\nwavu/.*?```", (ROOT / "docs" / "code.md").read_text(encoding="utf-8"), flags=re.DOTALL)[0]
     shown = set(re.findall(r"[├└]── ([\w.]+?)(?:\.py|/)?\s", tree))
-    there = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")}
+    there = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__") and path.suffix in {"", ".py"}}
     assert shown == there - {"configs"}

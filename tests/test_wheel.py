@@ -50,6 +50,7 @@ def test_every_setting_and_the_licence_are_inside(installed: Path) -> None:
     inside = {path.relative_to(installed / "site" / "wavu") for path in (installed / "site" / "wavu" / "configs").rglob("*.yaml")}
     assert inside == {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")}
     assert list((installed / "site").rglob("LICENSE"))
+    assert (installed / "site" / "wavu" / "py.typed").exists(), "type checkers of programs that use wavu look for it"
 
 
 def test_the_page_of_serve_is_inside(installed: Path) -> None:

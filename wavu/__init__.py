@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 def load(folder: str | Path) -> "Recogniser":
     """Open a recogniser: the folder that ``wavu.self_train`` or ``wavu.gan_train`` has left.
 
-    An example::
+    An example:
 
         recogniser = wavu.load("runs/model")
         heard = recogniser.transcribe("interview.mp3")

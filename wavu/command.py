@@ -91,7 +91,7 @@ def _settings_folder() -> Iterator[None]:
 def help_text(name: str, doc: str) -> str:
     """The docstring, then every setting with its comment, as it stands in the YAML; of each group, those of its default."""
     lines = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    chosen = [choice.groups() for line in lines if (choice := re.fullmatch(r"  - (\w+): (\w+)", line))]
+    chosen = [choice.groups() for line in lines if (choice := re.fullmatch(r"  - (\w+): (\w+)(?:\s+#.*)?", line))]
     own = lines[lines.index("  - _self_") + 1 :]
     parts = [doc.strip(), "", "Settings (give any as name=value):", "", *own]
     for group, choice in chosen:

@@ -52,7 +52,9 @@ class Heard:
 class Engine(Protocol):
     """What turns speech into phones, of which silence is none."""
 
-    phones: list[str]
+    @property
+    def phones(self) -> list[str]:
+        """Those it may hear."""
 
     def listen(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What of a waveform (T,) at 16 kHz is to be heard, (T',), and the spans (P, 2) in seconds that it was cut out of."""

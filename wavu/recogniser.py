@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, overload
+from typing import TYPE_CHECKING, Protocol, cast, overload
 
 import numpy as np
 
@@ -36,7 +36,9 @@ SEAM_SECONDS = 0.1  # two equal phones nearer than this, on either side of a cut
 class Words(Protocol):
     """What finds words, rows of the lexicon ``words``, in the scores of an engine."""
 
-    words: list[str]
+    @property
+    def words(self) -> list[str]:
+        """The lexicon."""
 
     def decode(self, scores: np.ndarray) -> "list[Word]":
         """The words of scores (N, P) with their times."""
@@ -113,10 +115,11 @@ class Recogniser:
 
         if self.words is None:
             raise WavuError(f"rescore={model} needs a model that knows words; this one hears phones only")
-        return replace(self, words=Rescored(self.words, SentenceModel.read(model, device=find_device()), nbest))
+        decoder = cast("WordDecoder", self.words)  # what read_words gives
+        return replace(self, words=Rescored(decoder, SentenceModel.read(model, device=find_device()), nbest))
 
     @overload
-    def transcribe(self, audio: str | Path) -> Transcription: ...
+    def transcribe(self, audio: str | Path) -> Transcription: ...  # type: ignore[overload-overlap]  # a str is a sequence of str
     @overload
     def transcribe(self, audio: Sequence[str | Path]) -> list[Transcription]: ...
 
@@ -126,13 +129,13 @@ class Recogniser:
         Raises:
             WavuError: a file cannot be read, or is of no use.
         """
-        one = isinstance(audio, str | Path)
+        paths = [audio] if isinstance(audio, str | Path) else audio
         results = []
-        for recording, result in self.stream([Recording(Path(path).stem, Path(path)) for path in ([audio] if one else audio)]):
+        for recording, result in self.stream([Recording(Path(path).stem, Path(path)) for path in paths]):
             if isinstance(result, str):
                 raise WavuError(f"cannot transcribe {recording.path}: {result}")
             results.append(result)
-        return results[0] if one else results
+        return results[0] if isinstance(audio, str | Path) else results
 
     def stream(
         self, recordings: Iterable[Recording], advance: Callable[[float], object] = lambda seconds: None
@@ -190,7 +193,7 @@ class Recogniser:
     def _said(self, empty: Transcription, piece: Piece, heard: Heard) -> Transcription:
         """An empty transcription, filled with phones and words."""
         phones = _spans(piece, heard.phones, heard.times, heard.confidence)
-        if self.words is None:
+        if self.words is None or heard.scores is None:
             return replace(empty, phones=phones)
         said = self.words.decode(heard.scores)
         texts, sure = [self.words.words[word.word] for word in said], np.array([word.confidence for word in said])
@@ -203,7 +206,7 @@ def _spans(piece: Piece, texts: list[str], times: np.ndarray, sure: np.ndarray) 
     within = np.array([0, HOP_SECONDS / 2])
     times = file_seconds(times - within, piece.spans) + within
     times = piece.part.start + times.clip(max=seconds(len(piece.part.waveform)))
-    return [Span(text, *time, sure) for text, time, sure in zip(texts, times.tolist(), sure.tolist(), strict=True)]
+    return [Span(text, start, end, by) for text, (start, end), by in zip(texts, times.tolist(), sure.tolist(), strict=True)]
 
 
 def _joined(before: Transcription, after: Transcription, seam: bool) -> Transcription:
@@ -215,7 +218,7 @@ def _joined(before: Transcription, after: Transcription, seam: bool) -> Transcri
             before.phones[-1] = replace(last, end=first.end)
             phones = phones[1:]
     before.phones.extend(phones)
-    if before.words is not None:
+    if before.words is not None and after.words is not None:
         before.words.extend(after.words)
     return replace(before, seconds=before.seconds + after.seconds)
 

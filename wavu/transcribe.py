@@ -82,7 +82,7 @@ def chosen_format(name: str | None, out: Path | None) -> Format:
     if name is not None and name not in FORMATS:
         raise WavuError(f"unknown format '{name}'; known: {', '.join(FORMATS)}")
     told = next((key for key, kind in FORMATS.items() if out and out.suffix.lower() == kind.ending.lower()), None)
-    if name and told and name != told and not out.is_dir():
+    if out and name and told and name != told and not out.is_dir():
         raise WavuError(f"out={out} ends like {told}, but format={name}; leave format away, or give out another ending")
     return FORMATS[name or told or "txt"]
 
@@ -134,7 +134,7 @@ def _distinct(found: dict[str, Recording]) -> list[Recording]:
     """Recordings by path; named by it, below the folder they share, where two would else have one name."""
     if len({recording.id for recording in found.values()}) == len(found):
         return list(found.values())
-    shared, named = os.path.commonpath(found), {}
+    shared, named = os.path.commonpath(found), dict[str, Recording]()
     for path, recording in found.items():
         name = Path(path).relative_to(shared).with_suffix("").as_posix()
         if name in named:

@@ -139,8 +139,8 @@ def _clock(seconds: float, point: str) -> str:
 
 def _textgrid(transcription: Transcription) -> str:
     """Praat's long text format: a tier of words, where there are any, above a tier of phones."""
-    tiers = {"words": transcription.words, "phones": transcription.phones}
-    tiers = {name: _tiled(spans, transcription.seconds) for name, spans in tiers.items() if spans is not None}
+    known = {"words": transcription.words, "phones": transcription.phones}
+    tiers = {name: _tiled(spans, transcription.seconds) for name, spans in known.items() if spans is not None}
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {transcription.seconds:.4f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, intervals) in enumerate(tiers.items(), start=1):

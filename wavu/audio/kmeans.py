@@ -1,5 +1,7 @@
 """Acoustic units: k-means over frames, fitted by FAISS, applied by one product of matrices."""
 
+from types import ModuleType
+
 import numpy as np
 
 from wavu.errors import WavuError
@@ -50,7 +52,7 @@ def check_installed() -> None:
     _faiss()
 
 
-def _faiss():  # noqa: ANN202 - a module
+def _faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:

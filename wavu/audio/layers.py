@@ -14,7 +14,7 @@ def chosen_layers(layer: int | list[int] | str | None, depth: int, model: str) -
     """
     if layer == "all":
         return list(range(1, depth + 1))
-    layers = layer if isinstance(layer, list) else [max(1, round(0.625 * depth)) if layer is None else layer]
+    layers: list = layer if isinstance(layer, list) else [max(1, round(0.625 * depth)) if layer is None else layer]
     if not layers or not all(isinstance(number, int) and 1 <= number <= depth for number in layers):
         raise WavuError(f"encoder.layer={layer}, but {model} has layers 1 to {depth}")
     return layers

@@ -23,5 +23,5 @@ def pool_runs(frames: Ragged, labels: Ragged) -> tuple[Ragged, Ragged, Ragged]:
     edges = np.flatnonzero(labels.run_starts())
     offsets = np.searchsorted(edges, labels.offsets)
     starts = edges - np.repeat(labels.offsets[:-1], np.diff(offsets))
-    parts = mean_pool(frames.flat, edges).astype(np.float16), starts.astype(np.int32), np.asarray(labels.flat)[edges]
-    return tuple(Ragged(part, offsets) for part in parts)
+    means, said = mean_pool(frames.flat, edges).astype(np.float16), np.asarray(labels.flat)[edges]
+    return Ragged(means, offsets), Ragged(starts.astype(np.int32), offsets), Ragged(said, offsets)

@@ -18,8 +18,9 @@ LEAST_ACTIVE, NO_LIMIT = 20, 2**31 - 1  # states: so many are followed however f
 
 def line(pronunciations: Sequence[np.ndarray], topology: Topology) -> kaldifst.StdConstFst:
     """The graph of words with these phones, silence being possible before, between and after them."""
-    arcs, free = [], 0
-    for phones in [*pronunciations, []]:
+    arcs: list[tuple[int, int, int, int]] = []
+    free = 0
+    for phones in [*pronunciations, np.zeros(0, int)]:
         arcs.append((free, free + 1, 0, 0))
         if topology.silence is not None:
             arcs.append((free, free + 1, topology.silence + 1, 0))

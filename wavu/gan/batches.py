@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,7 +186,7 @@ class Batches:
         self._targets = None if targets is None else resident(targets.flat, home)
         self._sentences, self._batch_size, self._seed = sentences, batch_size, seed
         self._home, self._device = home, device
-        self._pool, self._ahead = ThreadPoolExecutor(1), {}
+        self._pool, self._ahead = ThreadPoolExecutor(1), dict[tuple, Future]()
 
     def draw(self, seeds: Sequence[int], update: int) -> Batch:
         """The batch of one update: the same for the same seeds.

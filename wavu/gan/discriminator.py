@@ -5,6 +5,7 @@ C channels, k taps of one convolution, T = 2k - 1 taps of the first two together
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -117,7 +118,7 @@ class _Read(Function):
     """
 
     @staticmethod
-    def forward(ctx, phones: Tensor, kernel: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, phones: Tensor, kernel: Tensor) -> Tensor:
         M, T, V, C = kernel.shape
         ctx.save_for_backward(phones)
         ctx.kernel = kernel.shape
@@ -133,7 +134,7 @@ class _Read(Function):
         return F.embedding_bag(rows.reshape(-1, T), table, mode="sum").view(*phones.shape, C)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor]:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         (phones,) = ctx.saved_tensors
         M, T, V, C = ctx.kernel
         one_hot = (phones[..., None] == torch.arange(V, device=phones.device)).to(gradient.dtype)
@@ -145,12 +146,12 @@ class _GeluSlope(Function):
     """(h, v) -> v GELU'(h), with GELU'(h) = Phi(h) + h phi(h) and GELU''(h) = phi(h) (2 - h^2)."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, after: Tensor) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, hidden: Tensor, after: Tensor) -> Tensor:
         ctx.save_for_backward(hidden, after)
         return torch.ops.aten.gelu_backward(after, hidden)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         hidden, after = ctx.saved_tensors
         square = hidden * hidden
         curvature = torch.exp(-0.5 * square).mul_((2 * torch.pi) ** -0.5).mul_(2 - square)

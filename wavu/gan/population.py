@@ -9,12 +9,9 @@ from torch import Tensor, nn
 from wavu.gan.batches import Batch
 from wavu.gan.members import Member, setting
 from wavu.gan.noise import Noise
-from wavu.gan.train import Player, Rules, discriminator_step, generator_step
+from wavu.gan.train import DISCRIMINATOR_TERMS, GENERATOR_TERMS, Player, Rules, discriminator_step, generator_step
 
 _MEMORY = 0.95  # of the smoothed losses, from one step of a player to its next
-
-DISCRIMINATOR_TERMS = ("gradient_penalty", "slope")
-GENERATOR_TERMS = ("diversity", "smoothness", "auxiliary")
 
 
 @dataclass

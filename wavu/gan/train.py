@@ -14,6 +14,10 @@ from wavu.gan.join import join
 from wavu.gan.noise import Noise
 from wavu.gan.windows import padded_to_longest
 
+# What weighs the terms of each player's loss, under ``loss:`` in a recipe.
+DISCRIMINATOR_TERMS = ("gradient_penalty", "slope")
+GENERATOR_TERMS = ("diversity", "smoothness", "auxiliary")
+
 
 @dataclass(frozen=True)
 class Player:

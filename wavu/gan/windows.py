@@ -4,6 +4,8 @@ Both directions are each other's derivative. Taps stand before channels, so that
 on a CPU five times faster to lay out than torch's own unfold, and its derivative twice.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,23 +41,23 @@ def _scatter(columns: Tensor, before: int, stride: int, length: int) -> Tensor:
 
 class _Windows(Function):
     @staticmethod
-    def forward(ctx, rows: Tensor, taps: int, before: int, stride: int) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, rows: Tensor, taps: int, before: int, stride: int) -> Tensor:
         ctx.layout = before, stride, rows.shape[2]
         return _gather(rows, taps, before, stride)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         return _scatter(gradient, *ctx.layout), None, None, None
 
 
 class _OverlapAdd(Function):
     @staticmethod
-    def forward(ctx, columns: Tensor, before: int) -> Tensor:  # noqa: ANN001
+    def forward(ctx: Any, columns: Tensor, before: int) -> Tensor:
         ctx.layout = columns.shape[3], before, 1
         return _scatter(columns, before, 1, columns.shape[2])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _gather(gradient, *ctx.layout), None
 
 

@@ -80,7 +80,7 @@ def scatter(
     plane.margins(0.15)
     plane.axhline(0, color="0.85", linewidth=0.8, zorder=0)
     plane.axvline(0, color="0.85", linewidth=0.8, zorder=0)
-    plane.scatter(*points.T, s=36, color=colours)
+    plane.scatter(points[:, 0], points[:, 1], s=36, color=colours)
     canvas.draw()  # now it is known where everything lies
     taken = [Bbox.from_bounds(x - DOT, y - DOT, 2 * DOT, 2 * DOT) for x, y in plane.transData.transform(points)]
     for point, name in zip(points, _writable(names), strict=True):
@@ -91,7 +91,7 @@ def scatter(
 
 def _beside(plane: Axes, point: np.ndarray, name: str, taken: list[Bbox]) -> Bbox:
     """Write a name on that side of its point where it covers least of what is ``taken`` or outside; what it takes itself."""
-    text = plane.annotate(name, point, (0, 0), fontsize="small", textcoords="offset points", in_layout=False)
+    text = plane.annotate(name, tuple(point), (0, 0), fontsize="small", textcoords="offset points", in_layout=False)
 
     def stand(side: tuple[str, str]) -> Bbox:
         text.set(ha=side[0], va=side[1], position=GAP * np.array(SIDES[side]))

@@ -81,7 +81,7 @@ def co_occurrence(
     number = {phone: index for index, phone in enumerate(phones)}
     counts = np.zeros((len(phones), clusters), np.int64)
     for times, units, spans in utterances:
-        np.add.at(counts, ([number[phone] for phone in phones_at(times, spans)], units), 1)
+        np.add.at(counts, (np.array([number[phone] for phone in phones_at(times, spans)], int), units), 1)
     frames = counts.sum(axis=1)
     order = np.argsort(-frames, kind="stable")[: np.count_nonzero(frames)]
     if len(order) < 2:

@@ -52,7 +52,7 @@ def confusions(found: Sequences, true: Sequences) -> Confusions:
         WavuError: no utterance has both.
     """
     pairs = Counter(pair for row in paired(spoken(found), spoken(true)) for pair in aligned(*row))
-    frequency = Counter()
+    frequency: Counter[str] = Counter()
     for (phone, _), count in pairs.items():
         frequency[phone] += count
     phones = sorted({phone for pair in pairs for phone in pair} - {NOTHING}, key=lambda phone: (-frequency[phone], phone))

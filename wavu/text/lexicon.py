@@ -24,7 +24,7 @@ def build(
     kept, usage = _keep(pronunciations, counts, len(symbols), min_phone_share)
     reasons = {
         words[word]: f"rare phone {', '.join(sorted({symbols[p] for p in pronunciations[word] if not usage[p]}))}"
-        for word in np.flatnonzero(~kept & (pronunciations.lengths > 0))
+        for word in np.flatnonzero(~kept & (pronunciations.lengths > 0)).tolist()
     }
     frequent = np.argsort(-usage, kind="stable")[: np.count_nonzero(usage)]
     phone_id = np.zeros(len(symbols), np.int16)
