@@ -25,6 +25,7 @@ from wavu.command import command
 from wavu.decode import ctc
 from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
 from wavu.errors import WavuError
+from wavu.hearing import check_out, opened, recordings_of, transcribe_all
 from wavu.prepared import Text
 from wavu.progress import say
 from wavu.recogniser import Recogniser
@@ -34,7 +35,6 @@ from wavu.student import borrowed
 from wavu.student.model import Student
 from wavu.text.articulation import Match, match_all
 from wavu.text.phonemise import phone_map
-from wavu.transcribe import check_out, opened, recordings_of, transcribe_all
 from wavu.transcription import FORMATS
 from wavu.units import seconds
 
