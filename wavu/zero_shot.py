@@ -23,7 +23,8 @@ import numpy as np
 from wavu import hub
 from wavu.command import command
 from wavu.decode import ctc
-from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
+from wavu.engines.engine import Heard
+from wavu.engines.student import STUDENT_SECONDS, StudentEngine
 from wavu.errors import WavuError
 from wavu.hearing import check_out, opened, recordings_of, transcribe_all
 from wavu.prepared import Text
@@ -67,7 +68,7 @@ class MappedEngine(StudentEngine):
         return sorted({phone for phones in self.said for phone in phones})
 
     def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        """See :class:`wavu.engines.Engine`."""
+        """See :class:`wavu.engines.engine.Engine`."""
         rows = self.student.score(speech, batch_seconds=STUDENT_SECONDS)
         for waveform, scores in zip(speech, rows, strict=True):
             found, sure = ctc.greedy(borrowed.pooled(scores, self.outputs))
