@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wavu.audio.shards import Encoded
-from wavu.choose_layer import COLUMNS, part
+from wavu.audio.side_by_side import part
 from wavu.decode.ctc import greedy
 from wavu.errors import WavuError
 from wavu.pictures.layers import NUMBERS
@@ -32,6 +32,7 @@ from wavu.references import read_references
 from wavu.scoring.pairs import Sequences, spoken
 from wavu.scoring.rates import phone_error_rate
 from wavu.stage import finished
+from wavu.stages.layers import COLUMNS
 from wavu.store import read_table, write_table
 from wavu.student.train import ctc_loss
 

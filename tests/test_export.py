@@ -15,7 +15,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel, p
 from tests.audio.test_whisper import SIZES
 from tests.student.test_model import PHONES, REGULARISATION, said, small, waveforms
 from wavu.audio.frontend import FrontEnd
-from wavu.engines import read_engine
+from wavu.engines.read import read_engine
 from wavu.export import main
 from wavu.store import write_json
 from wavu.student.model import Student

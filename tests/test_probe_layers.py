@@ -10,9 +10,9 @@ from rich.console import Console
 
 from tests.gan.toy import PHONES, toy_speech
 from wavu.audio.shards import Encoded
-from wavu.choose_layer import COLUMNS
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
+from wavu.stages.layers import COLUMNS
 from wavu.store import write_json, write_table
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "probe_layers.py"

@@ -11,7 +11,7 @@ from wavu import recogniser as module
 from wavu.audio import vad
 from wavu.audio.files import Recording
 from wavu.decode.greedy import confidence, runs
-from wavu.engines import Heard
+from wavu.engines.engine import Heard
 from wavu.errors import WavuError
 from wavu.recogniser import Recogniser
 from wavu.transcription import Span, Transcription

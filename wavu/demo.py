@@ -24,7 +24,8 @@ from wavu import units
 from wavu.audio.frontend import FrontEnd
 from wavu.command import command
 from wavu.decode.greedy import runs
-from wavu.engines import PhoneHmm, members_labels
+from wavu.engines.generator import members_labels
+from wavu.engines.hmm import PhoneHmm
 from wavu.errors import WavuError
 from wavu.invent.language import invent
 from wavu.invent.speech import VOICES, Voice

@@ -19,7 +19,8 @@ from wavu.audio.files import Recording
 from wavu.audio.read import defect, read_blocks
 from wavu.audio.vad import file_seconds
 from wavu.device import find_device
-from wavu.engines import Engine, Heard, read_engine, read_words
+from wavu.engines.engine import Engine, Heard
+from wavu.engines.read import read_engine, read_words
 from wavu.errors import WavuError
 from wavu.feed import ahead
 from wavu.transcription import Span, Transcription

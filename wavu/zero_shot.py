@@ -23,8 +23,10 @@ import numpy as np
 from wavu import hub
 from wavu.command import command
 from wavu.decode import ctc
-from wavu.engines import STUDENT_SECONDS, Heard, StudentEngine
+from wavu.engines.engine import Heard
+from wavu.engines.student import STUDENT_SECONDS, StudentEngine
 from wavu.errors import WavuError
+from wavu.hearing import check_out, opened, recordings_of, transcribe_all
 from wavu.prepared import Text
 from wavu.progress import say
 from wavu.recogniser import Recogniser
@@ -34,7 +36,6 @@ from wavu.student import borrowed
 from wavu.student.model import Student
 from wavu.text.articulation import Match, match_all
 from wavu.text.phonemise import phone_map
-from wavu.transcribe import check_out, opened, recordings_of, transcribe_all
 from wavu.transcription import FORMATS
 from wavu.units import seconds
 
@@ -67,7 +68,7 @@ class MappedEngine(StudentEngine):
         return sorted({phone for phones in self.said for phone in phones})
 
     def hear(self, speech: list[np.ndarray]) -> Iterator[Heard]:
-        """See :class:`wavu.engines.Engine`."""
+        """See :class:`wavu.engines.engine.Engine`."""
         rows = self.student.score(speech, batch_seconds=STUDENT_SECONDS)
         for waveform, scores in zip(speech, rows, strict=True):
             found, sure = ctc.greedy(borrowed.pooled(scores, self.outputs))

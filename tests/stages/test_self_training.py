@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech, write_audio_folder, write_text_folder
 from wavu.command import CONFIGS
 from wavu.decipher.viterbi import begins
-from wavu.engines import PhoneHmm, read_engine, read_hmm
+from wavu.engines.hmm import PhoneHmm, read_hmm
+from wavu.engines.read import read_engine
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons
 from wavu.prepared import Speech

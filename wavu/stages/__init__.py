@@ -1,1 +1,1 @@
-"""What the commands of the path do, each a function of its settings: for the commands, and for one that runs them all."""
+"""What commands do, each a function of its settings, in parts that fit a screen or two: for the commands, and for one that runs them all."""

@@ -10,7 +10,7 @@ from wavu.decipher.grammar import Grammar, with_optional_silence
 from wavu.decipher.viterbi import begins
 from wavu.decode.greedy import per_frame
 from wavu.device import find_device
-from wavu.engines import members_labels
+from wavu.engines.generator import members_labels
 from wavu.errors import WavuError
 from wavu.prepared import Speech, Text
 from wavu.ragged import Ragged

@@ -17,10 +17,11 @@ from wavu import phoneme_ctc, prepare_audio, training
 from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
 from wavu.errors import WavuError
-from wavu.phoneme_ctc import Balanced, Taught, held_out
 from wavu.ragged import Ragged
 from wavu.selection import disagreement
 from wavu.stage import languages_taught
+from wavu.stages.labelled import Taught
+from wavu.stages.phoneme_ctc import Balanced, error_rates
 from wavu.store import read_json, read_table, write_json, write_table
 from wavu.student import borrowed
 from wavu.student.model import WEIGHTS, Student
@@ -146,62 +147,6 @@ def test_killed_it_goes_on_to_the_same_weights(corpus: list[str], tmp_path: Path
     assert (tmp_path / "cut" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
-def test_what_cannot_teach_is_left_out_with_its_reason(tmp_path: Path) -> None:
-    lengths = {
-        "good": 2.0,
-        "fine": 2.0,
-        "strange": 2.0,
-        "rare": 2.0,
-        "hurried": 0.4,
-        "short": 0.1,
-        "long": 9.0,
-        "mute": 2.0,
-        "empty": 2.0,
-    }
-    for name, seconds in lengths.items():
-        soundfile.write(tmp_path / f"{name}.wav", np.zeros(int(seconds * 16_000)), 16_000)
-    (tmp_path / "broken.wav").write_bytes(b"RIFF")
-    texts = {name: "ein haus" for name in lengths} | {
-        "broken": "ein haus",
-        "strange": "das дом",
-        "empty": "…",
-        "rare": "dschungel",
-    }
-    texts |= {"hurried": "ein haus " * 6, "fine": "ein haus " * 4, "good": "ein haus " * 4}
-    del texts["mute"]
-    write_table(tmp_path / "labels.tsv", [{"id": name, "text": text} for name, text in texts.items()], ("id", "text"))
-    config = {"min_seconds": 0.3, "max_seconds": 8.0, "min_phone_share": 0.015}
-    recordings = phoneme_ctc.recordings_in(tmp_path)
-    found = phoneme_ctc.read_corpus("de", recordings, {"labels": tmp_path / "labels.tsv"}, config)
-    assert [recording.id for recording in found.recordings] == ["fine", "good"]
-    assert found.phones[0][:6] == ["aɪ", "n", "h", "aʊ", "s", "aɪ"]
-    assert {row["id"]: row["reason"] for row in found.left_out} == {
-        "broken": "unreadable", "strange": "word that cannot be said", "rare": "rare phone", "hurried": "more phones than frames",
-        "short": "too short", "long": "too long", "mute": "no label", "empty": "label without words",
-    }  # fmt: skip
-    with pytest.raises(WavuError, match="ids of .*labels.tsv"):
-        phoneme_ctc.read_corpus("de", [Recording("x", tmp_path / "good.wav")], {"labels": tmp_path / "labels.tsv"}, config)
-
-
-def taught(speakers: list[str], languages: list[int]) -> Taught:
-    recordings = [Recording(str(n), Path("x"), 0.0, 1.0 + n % 3, speaker) for n, speaker in enumerate(speakers)]
-    names = [f"l{language}" for language in range(max(languages) + 1)]
-    return Taught(recordings, [["a"]] * len(recordings), np.array(languages), names, [])
-
-
-def test_speakers_are_held_out_whole() -> None:
-    both = taught(list("aabbccddee" * 5) + [""] * 30, [0] * 50 + [1] * 30)
-    for seed in range(5):
-        held = held_out(both, 8, np.random.default_rng(seed))
-        out = {both.recordings[row].speaker for row in np.flatnonzero(held[:50])}
-        learned = {both.recordings[row].speaker for row in np.flatnonzero(~held[:50])}
-        assert len(out) == 1 and not out & learned and held[50:].sum() == 3  # a tenth of thirty
-    alone = held_out(taught(["a"] * 20, [0] * 20), 100, np.random.default_rng(0))
-    assert alone.sum() == 2
-    few = held_out(taught(list("ab"), [0, 0]), 100, np.random.default_rng(0))
-    assert few.sum() == 1
-
-
 @pytest.mark.parametrize(("alpha", "share"), [(1.0, 0.1), (0.5, 0.25), (0.0, 0.5)])
 def test_languages_with_little_audio_come_more_often(alpha: float, share: float) -> None:
     languages = np.array([0] * 90 + [1] * 10)
@@ -219,8 +164,9 @@ def test_the_rate_that_is_kept_counts_each_language_alike() -> None:
             return Ragged.of([np.array([0])] * len(rows), np.int16)
 
     labels = Ragged.of([np.array([0])] * 3 + [np.array([1, 1])], np.int16)
-    both = taught([""] * 4, [0, 0, 0, 1])
-    rates = phoneme_ctc.error_rates(Deaf(), labels, np.arange(4), both)
+    recordings = [Recording(str(n), Path("x"), 0.0, 1.0) for n in range(4)]
+    both = Taught(recordings, [["a"]] * 4, np.array([0, 0, 0, 1]), ["l0", "l1"], [])
+    rates = error_rates(Deaf(), labels, np.arange(4), both)
     assert rates == {"score": 0.5, "PER l0": 0.0, "PER l1": 1.0}
     assert rates["PER l1"] == disagreement(Ragged.of([np.array([0])], np.int16), labels.take(np.array([3])))
 

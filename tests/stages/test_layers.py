@@ -9,14 +9,13 @@ from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 from omegaconf import OmegaConf
 
-from tests.audio.test_encoder import WAVEFORMS, save
 from tests.gan.toy import PHONES, toy_speech, write_text_folder
 from wavu import choose_layer
-from wavu.audio.encoder import HuggingFace, Mfcc
 from wavu.audio.shards import Encoded
 from wavu.command import CONFIGS
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
+from wavu.stages import layers
 from wavu.store import read_json, read_table
 
 UTTERANCES, FRAMES, DIM = 150, 4, 8  # frames per segment of the toy
@@ -63,7 +62,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> Planted:
     planted = Planted()
-    monkeypatch.setattr(choose_layer, "load_encoder", lambda **settings: planted)
+    monkeypatch.setattr(layers, "load_encoder", lambda **settings: planted)
     return planted
 
 
@@ -83,14 +82,14 @@ def settings(corpus: Path, out_dir: Path, *changes: str) -> dict:
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(choose_layer, "say", said.append)
+    monkeypatch.setattr(layers, "say", said.append)
     return said
 
 
 def test_the_layer_that_knows_most_is_recommended(corpus: Path, tmp_path: Path, encoder: Planted, say: list[str]) -> None:
     out_dir = tmp_path / "layers"
-    choose_layer.main_work(settings(corpus, out_dir))
-    rows = {row["layer"]: float(row["score"]) for row in read_table(out_dir / "scores.tsv", choose_layer.COLUMNS)}
+    choose_layer.work(settings(corpus, out_dir))
+    rows = {row["layer"]: float(row["score"]) for row in read_table(out_dir / "scores.tsv", layers.COLUMNS)}
     assert list(rows) == ["mfcc", "1", "2", "3"] and rows["2"] > rows["1"] > rows["3"]
     counts = read_json(out_dir / "stage.json")["counts"]
     assert counts["layers"] == 3 and counts["utterances"] == UTTERANCES and counts["skipped"] == 0
@@ -100,14 +99,14 @@ def test_the_layer_that_knows_most_is_recommended(corpus: Path, tmp_path: Path, 
     assert any("encoder=mfcc" in line for line in say) == (best == "mfcc")
     assert imread(out_dir / "layers.png").shape[2] >= 3
     assert sorted(path.name for path in out_dir.iterdir()) == ["layers.png", "scores.tsv", "stage.json"]
-    choose_layer.main_work(settings(corpus, out_dir))
+    choose_layer.work(settings(corpus, out_dir))
     assert say[-1] == f"{out_dir} is complete"
 
 
 def test_a_score_is_the_mean_of_its_repeats(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter([(1.0, ""), (4.0, "collapsed"), (1.0, "")])
-    monkeypatch.setattr(choose_layer, "_deciphered", lambda *_: dict(zip(("score", "suspected_failed"), next(told), strict=True)))
-    row = choose_layer._scores(None, [], None, settings(corpus, tmp_path, "repeats=3"), lambda note: None)
+    monkeypatch.setattr(layers, "_deciphered", lambda *_: dict(zip(("score", "suspected_failed"), next(told), strict=True)))
+    row = layers._scores(None, [], None, settings(corpus, tmp_path, "repeats=3"), lambda note: None)
     assert row == {"score": 2.0, "spread": pytest.approx(2**0.5), "suspected_failed": "collapsed"}
 
 
@@ -116,7 +115,7 @@ def row(layer: str, score: float, spread: float = 0.01, why: str = "") -> dict:
 
 
 def recommended(say: list[str], *rows: dict) -> str:
-    choose_layer._recommendation(list(rows), {"encoder": {"model": "m"}})
+    layers.recommend(list(rows), "m")
     return "\n".join(say)
 
 
@@ -148,36 +147,20 @@ def test_a_kill_costs_one_layer(corpus: Path, tmp_path: Path, encoder: Planted, 
         seen.append(frames)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return {name: float(len(seen)) for name in choose_layer.COLUMNS if name != "layer"}
+        return {name: float(len(seen)) for name in layers.COLUMNS if name != "layer"}
 
-    monkeypatch.setattr(choose_layer, "_scores", killed)
+    monkeypatch.setattr(layers, "_scores", killed)
     config = settings(corpus, tmp_path / "layers", "minutes=1.5", "keep_frames=true", "shard_minutes=0.5")
     with pytest.raises(KeyboardInterrupt):
-        choose_layer.main_work(config)
+        choose_layer.work(config)
     calls = encoder.calls
     assert calls > 2 and len(seen) == 3
-    choose_layer.main_work(config)
+    choose_layer.work(config)
     assert (
         encoder.calls == calls and len(seen) == 5 and np.array_equal(seen[2].flat, seen[3].flat)
     )  # the third layer again, then the last
     shards = [Encoded.read(folder) for folder in sorted((tmp_path / "layers" / "encoded").iterdir())]
     assert 80 < sum(row["end"] - row["start"] for shard in shards for row in shard.kept) < 95
-
-
-def test_what_lies_side_by_side_is_what_encoders_give_alone(tmp_path: Path) -> None:
-    save(tmp_path, "wav2vec2 large")
-    settings = {"model": str(tmp_path), "batch_seconds": 60, "precision": "float32"}
-    both = choose_layer.SideBySide(HuggingFace(layer=[1, 3], **settings))
-    assert both.names == ["mfcc", "1", "3"] and both.dim == 78 + 32
-    waveforms = WAVEFORMS[:4]
-    alone = {
-        "mfcc": Mfcc().encode(waveforms),
-        **{str(layer): HuggingFace(layer=layer, **settings).encode(waveforms) for layer in (1, 3)},
-    }
-    for index, frames in enumerate(both.encode(waveforms)):
-        for name, rows in alone.items():
-            assert abs(len(rows[index]) - len(frames)) <= 1
-            assert np.abs(choose_layer.part(frames, both.names, name) - rows[index][: len(frames)]).max() < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -203,12 +186,12 @@ def test_mistakes_are_told_and_leave_nothing(
     if not given:
         config["encoder"] = {"kind": "mfcc"}
     with pytest.raises(WavuError, match=told):
-        choose_layer.main_work(config)
+        choose_layer.work(config)
     assert not (tmp_path / "layers").exists()
 
 
 def test_a_model_that_cannot_be_had_is_told_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
     config = settings(corpus, tmp_path / "layers")
     with pytest.raises(WavuError, match="cannot load the encoder planted"):
-        choose_layer.main_work(config)
+        choose_layer.work(config)
     assert not (tmp_path / "layers").exists()
