@@ -235,3 +235,21 @@ def test_a_second_round_goes_through_generators_that_start_from_the_first(folder
 def test_rounds_are_counted_from_one(folders: Path) -> None:
     with pytest.raises(WavuError, match="rounds=0"):
         self_training.self_train(settings(folders, "rounds=0"), no_gan)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "student", "told"),
+    [
+        (None, {"suspected_failed": "collapsed", "disagreement": 0.1}, "collapsed"),
+        (None, None, "hmm"),
+        ("found", {"suspected_failed": "phone order", "disagreement": 0.2}, None),
+        ("found", {"suspected_failed": None, "disagreement": 0.9}, "90% of the student's phones"),
+        ("failed", {"suspected_failed": None, "disagreement": 0.1}, "failed: PER 0.9"),
+    ],
+)
+def test_a_verdict_has_the_last_word(verdict: str | None, student: dict | None, told: str | None) -> None:
+    hmm = {"suspected_failed": "hmm"}
+    if verdict:
+        hmm = {"verdict": verdict, "suspected_failed": "failed: PER 0.9" if verdict == "failed" else None}
+    found = self_training.suspected({"hmm": hmm} | ({"student": student} if student else {}))
+    assert found is None if told is None else told in found
