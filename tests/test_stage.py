@@ -28,7 +28,12 @@ def test_a_finished_stage_is_done_and_says_what_it_did(tmp_path: Path) -> None:
     finish(folder)
     assert stage(folder).done()
     record = finished(folder, "gan_train")
-    assert record["counts"] == {"files": 3} and record["config"] == {"seed": 0, "pca": {"dim": 4}} and record["seconds"] >= 0
+    assert (
+        record["counts"] == {"files": 3}
+        and record["config"] == {"seed": 0, "pca": {"dim": 4}}
+        and record["seconds"] >= 0
+        and record["peak_memory_gb"] > 0.01
+    )
     assert everything_in(folder) == ["result.txt", "stage.json"]
 
 

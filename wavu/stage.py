@@ -6,7 +6,9 @@ A stage writes ``stage.json`` last, so a folder with a ``stage.json`` is complet
 import hashlib
 import json
 import os
+import resource
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,8 +129,15 @@ class Stage:
                 shutil.rmtree(self.out_dir)
             raise
         seconds = round(time.perf_counter() - self.began, 2)
-        write_json(self.out_dir / "stage.json", {**self.plan, "counts": counts, "seconds": seconds})
+        done = {"counts": counts, "seconds": seconds, "peak_memory_gb": peak_memory_gb()}
+        write_json(self.out_dir / "stage.json", self.plan | done)
         (self.out_dir / "plan.json").unlink()
+
+
+def peak_memory_gb() -> float:
+    """The most memory this process has had at once so far, with what came before the stage."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
 
 
 def _differences(before: dict, now: dict) -> list[str]:

@@ -85,7 +85,7 @@ def test_looks_at_members_leave_out_what_is_no_number(run_folder: Path) -> None:
 
 def test_seconds_of_every_stage(run_folder: Path) -> None:
     rows = {row["folder"]: row for row in figures.timings(Run.read(run_folder))}
-    assert rows["model"] == {"folder": "model", "command": "self_train", "seconds": 1.5}
+    assert rows["model"] == {"folder": "model", "command": "self_train", "seconds": 1.5, "peak_memory_gb": None}
     assert rows["text"]["seconds"] is None
 
 

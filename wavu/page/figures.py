@@ -164,5 +164,8 @@ def _number(text: str) -> float | None:
 
 
 def timings(run: Run) -> list[dict]:
-    """Folder, command and seconds of each stage."""
-    return [{"folder": name, "command": row["command"], "seconds": row.get("seconds")} for name, row in run.records.items()]
+    """Folder, command, seconds and memory of each stage; None where a stage did not write it down."""
+    measured = ("seconds", "peak_memory_gb")
+    return [
+        {"folder": name, "command": row["command"]} | {key: row.get(key) for key in measured} for name, row in run.records.items()
+    ]
