@@ -52,8 +52,8 @@ def learn(config: dict) -> None:
     began, outlook = time.perf_counter(), Outlook.of(config)
     for number, (name, stage) in enumerate(stages.items(), 1):
         where = f"[{number}/{len(stages)}]"
-        say(f"{where} {name}: {outlook.words(list(stages)[number - 1 :])}")
         was_there, started = (Path(stage["out_dir"]) / "stage.json").exists(), time.perf_counter()
+        say(f"{where} {name}" if was_there else f"{where} {name}: {outlook.words(list(stages)[number - 1 :])}")
         with part(where):
             WORK[name](stage)
         if not was_there:
