@@ -13,6 +13,7 @@ from wavu.gan.generator import described, rebuilt
 from wavu.gan.label import label
 from wavu.gan.members import Member, first_members
 from wavu.gan.run import Run
+from wavu.gan.train import DISCRIMINATOR_TERMS, GENERATOR_TERMS
 from wavu.prepared import Speech, Text
 from wavu.progress import say
 from wavu.stage import Stage, fingerprint, finished
@@ -23,10 +24,8 @@ from wavu.stages.players import batches_of, population_of
 from wavu.store import write_json, write_table, write_tensors
 from wavu.units import HOP_SECONDS
 
-SETTINGS = (
-    "generator.learning_rate", "discriminator.learning_rate", "loss.gradient_penalty", "loss.slope", "loss.diversity",
-    "loss.smoothness", "loss.auxiliary",
-)  # fmt: skip  # what each member has its own of
+RATES = ("generator.learning_rate", "discriminator.learning_rate")
+SETTINGS = (*RATES, *(f"loss.{term}" for term in DISCRIMINATOR_TERMS + GENERATOR_TERMS))  # what each member has its own of
 
 
 def gan_train(config: dict) -> None:
