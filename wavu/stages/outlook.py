@@ -9,7 +9,7 @@ from wavu.units import duration_words
 
 # Seconds, fixed and per hour of audio, of two cores with nothing else to do: whisper-base, the head as student, a text of 13,000
 # sentences. From LibriSpeech and LJSpeech (LOG.md, 2026-11-30).
-SECONDS = {"prepare_text": (5, 0), "prepare_audio": (15, 55), "decipher_segments": (60, 10), "self_train": (60, 130)}
+SECONDS = {"prepare_text": (5, 0), "prepare_audio": (15, 55), "decipher_segments": (60, 10), "self_train": (180, 90)}
 MEMORY_BYTES = 4.0e9  # at most, of all stages
 DISK_BYTES = 0.2e9  # per hour of audio, features and models
 TRUST_SECONDS = 60  # of work before this machine's own pace counts as much as the table
@@ -43,7 +43,7 @@ class Outlook:
         """The first of some stages, and all that follow.
 
         >>> Outlook(hours=1.0).words(["decipher_segments", "self_train"])
-        'about 70 s; all that follows about 3.2 min'
+        'about 70 s; all that follows about 4.5 min'
         """
         first, *rest = (self.seconds(stage) for stage in stages)
         after = f"; all that follows about {duration_words(sum(rest))}" if rest else ""
