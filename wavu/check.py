@@ -8,14 +8,16 @@ voice; and how long the path will take, how much memory and how much disk. A lin
 
 from pathlib import Path
 
-from wavu.command import command
+from wavu.command import command, composed
 from wavu.progress import say
 from wavu.stages.checks import of_audio, of_machine, of_text
 
 
 def check(config: dict) -> None:
     """Look, and tell each finding in a line."""
-    audio = of_audio(Path(config["audio_dir"]), vad=config["vad"], sample=config["sample"], seed=config["seed"])
+    prepared = composed("prepare_audio", [f"audio_dir={config['audio_dir']}", "out_dir=."])
+    limits = {name: prepared[name] for name in ("vad", "min_seconds", "max_clipped")}
+    audio = of_audio(Path(config["audio_dir"]), limits=limits, sample=config["sample"], seed=config["seed"])
     text = of_text(Path(config["text"]), str(config["language"]), units=config["units"], voice=config["voice"])
     findings = [*audio.findings, *text, *of_machine(audio.hours, Path(config["audio_dir"]))]
     for finding in findings:

@@ -1,28 +1,29 @@
 """What can be known about recordings, text and machine before anything long starts, each as a finding in words."""
 
-import hashlib
+import filecmp
+import math
 import os
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.files import Recording, find_audio
-from wavu.audio.read import defect, duration, read_audio
+from wavu.audio.files import Recording, find_audio, in_pieces
+from wavu.audio.read import defect, read_audio
 from wavu.audio.vad import keep, speech_spans
 from wavu.errors import WavuError
+from wavu.stage import file_fingerprint
 from wavu.stages.outlook import DISK_BYTES, MEMORY_BYTES, SECONDS, Outlook
-from wavu.stages.text import read_words
+from wavu.stages.text import read_words, written_share
 from wavu.text import phonemise
 from wavu.units import duration_words
 
 # Where the results of LOG.md begin: 38 minutes of one reader end at PER 0.09; 474 sentences cost half of the words.
 ENOUGH_HOURS, ENOUGH_SENTENCES, ENOUGH_WORDS = 0.5, 1_000, 10_000
 QUIET_DB = -50.0  # of full scale: the level of speech below which a recording was made too far away
-CLIPPED, SILENT = 0.05, 0.6  # largest shares: of samples at full scale, and of a recording that is no speech
+SILENT = 0.6  # largest share of a recording that is no speech
 WRITTEN = 0.9  # share of the words in the language's own letters
 
 
@@ -45,55 +46,50 @@ class Audio:
     findings: list[Finding]
 
 
-def of_audio(folder: Path, *, vad: dict, sample: int, seed: int) -> Audio:
-    """Look at all recordings below a folder, and listen to ``sample`` of them, drawn by chance. vad: finds the speech in them.
+def of_audio(folder: Path, *, limits: dict, sample: int, seed: int) -> Audio:
+    """Look at all recordings below a folder, and listen to ``sample`` of them, drawn by chance.
+
+    limits: ``vad``, ``min_seconds`` and ``max_clipped`` of prepare_audio.
 
     Raises:
         WavuError: there are none.
     """
-    recordings = find_audio(folder)
-    with ThreadPoolExecutor() as pool:
-        lengths = np.array(list(pool.map(lambda recording: duration(recording.path), recordings)))
-    hours = lengths.sum() / 3600
+    recordings = in_pieces(find_audio(folder), max_seconds=math.inf)
+    hours = sum(recording.seconds for recording in recordings) / 3600
     enough = hours >= ENOUGH_HOURS
+    more = "" if enough else ": half an hour and more works better"
     findings = [
-        Finding(
-            enough,
-            f"{len(recordings):,} recordings, {duration_words(3600 * hours)}{'' if enough else ': half an hour and more works better'}",
-        ),
-        _unreadable(recordings, lengths),
+        Finding(enough, f"{len(recordings):,} recordings, {duration_words(3600 * hours)}{more}"),
+        _unreadable(recordings),
         _doubles(recordings),
     ]
-    readable = [recording for recording, length in zip(recordings, lengths, strict=True) if length]
+    readable = [recording for recording in recordings if recording.seconds]
     drawn = np.random.default_rng(seed).permutation(len(readable))[:sample]
-    return Audio(hours, findings + _heard([readable[row] for row in sorted(drawn)], vad))
+    return Audio(hours, findings + _heard([readable[row] for row in sorted(drawn)], **limits))
 
 
-def _unreadable(recordings: list[Recording], lengths: np.ndarray) -> Finding:
-    bad = [recording.path for recording, length in zip(recordings, lengths, strict=True) if not length]
+def _unreadable(recordings: list[Recording]) -> Finding:
+    bad = [recording.path for recording in recordings if not recording.seconds]
     if not bad:
         return Finding(True, "every file can be read")
     return Finding(False, f"{len(bad):,} files cannot be read, such as {bad[0]}; convert them to wav or flac, or take them out")
 
 
 def _doubles(recordings: list[Recording]) -> Finding:
-    """Files with the same bytes; only those of one size are read."""
-    sizes = Counter(recording.path.stat().st_size for recording in recordings)
-    seen: dict[str, Path] = {}
+    """Files with the same bytes; only those that begin, end and measure alike are compared."""
+    alike: dict[str, Path] = {}
     doubles = []
     for recording in recordings:
-        if sizes[recording.path.stat().st_size] > 1:
-            digest = hashlib.sha256(recording.path.read_bytes()).hexdigest()
-            if digest in seen:
-                doubles.append((recording.path, seen[digest]))
-            seen.setdefault(digest, recording.path)
+        other = alike.setdefault(file_fingerprint(recording.path), recording.path)
+        if other != recording.path and filecmp.cmp(other, recording.path, shallow=False):
+            doubles.append((recording.path, other))
     if not doubles:
         return Finding(True, "no file is there twice")
     one, other = doubles[0]
     return Finding(False, f"{len(doubles):,} files are there twice, such as {one} and {other}; take one of each out")
 
 
-def _heard(recordings: list[Recording], vad: dict) -> list[Finding]:
+def _heard(recordings: list[Recording], *, vad: dict, min_seconds: float, max_clipped: float) -> list[Finding]:
     """What listening to some recordings tells: clipping and other defects, silence, level."""
     reasons: Counter[str] = Counter()
     speech, levels = [], []
@@ -103,7 +99,7 @@ def _heard(recordings: list[Recording], vad: dict) -> list[Finding]:
         except WavuError as error:
             reasons[str(error)] += 1
             continue
-        if reason := defect(waveform, min_seconds=0.3, max_clipped=CLIPPED):
+        if reason := defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped):
             reasons[reason.split(":")[0]] += 1
             continue
         kept = keep(waveform, speech_spans(waveform, **vad))
@@ -145,15 +141,13 @@ def of_text(source: Path, language: str, *, units: str, voice: str | None) -> li
 
 
 def _script(tokens: np.ndarray, words: list[str], language: str) -> Finding:
-    scripts = phonemise.scripts(language)
-    written = np.array([phonemise.is_written_in(word, scripts) for word in words])
-    share = float(written[tokens].mean())
+    scripts, share, stranger = written_share(tokens, words, language)
     name = " or ".join(scripts)
     if share >= WRITTEN:
         return Finding(True, f"{share:.0%} of the words are in {name} letters, as {language} is")
     return Finding(
         False,
-        f"only {share:.0%} of the words are in {name} letters, and '{words[int(written.argmin())]}' is not; is language={language} right?",
+        f"only {share:.0%} of the words are in {name} letters, and '{stranger}' is not; is language={language} right?",
     )
 
 

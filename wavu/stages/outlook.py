@@ -1,10 +1,10 @@
 """How long the path takes: what it took elsewhere, scaled by how fast this machine was so far."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wavu.audio.files import find_audio
-from wavu.audio.read import duration
+from wavu.audio.files import find_audio, in_pieces
 from wavu.units import duration_words
 
 # Seconds, fixed and per hour of audio, of two cores with nothing else to do: whisper-base, the head as student, a text of 13,000
@@ -27,7 +27,8 @@ class Outlook:
     @classmethod
     def of(cls, config: dict) -> "Outlook":
         """Of the recordings below ``audio_dir``."""
-        return cls(sum(duration(recording.path) for recording in find_audio(Path(config["audio_dir"]))) / 3600)
+        recordings = in_pieces(find_audio(Path(config["audio_dir"])), max_seconds=math.inf)
+        return cls(sum(recording.seconds for recording in recordings) / 3600)
 
     def seconds(self, stage: str) -> float:
         """Of a stage of the path."""

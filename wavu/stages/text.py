@@ -137,18 +137,23 @@ def _check_words(source: Path, lines: Ragged, words: list[str], config: dict) ->
     if not words:
         raise WavuError(f"{source} has no words; is it empty?")
     if config["language"] in phonemise.languages():
-        scripts = phonemise.scripts(config["language"])
-        written = np.array([phonemise.is_written_in(word, scripts) for word in words])
-        share = float(written[lines.flat].mean())
+        scripts, share, stranger = written_share(lines.flat, words, config["language"])
         if share < MIN_WRITTEN_SHARE:
             raise WavuError(
                 f"{source}: only {share:.0%} of the words are in {' or '.join(scripts)} letters, in which {config['language']} is written "
-                f"(not, for example, '{words[int(written.argmin())]}'); is this the text, and language={config['language']} right?"
+                f"(not, for example, '{stranger}'); is this the text, and language={config['language']} right?"
             )
     if len(lines) < config["min_sentences"]:
         raise WavuError(
             f"{source} has {len(lines):,} sentence{'s' * (len(lines) > 1)}, at least {config['min_sentences']:,} are needed (one per line); give more text"
         )
+
+
+def written_share(tokens: np.ndarray, words: list[str], language: str) -> tuple[list[str], float, str]:
+    """The scripts of a language, the share of tokens (rows of ``words``) that are written in them, and a word that is not, if any is."""
+    scripts = phonemise.scripts(language)
+    written = np.array([phonemise.is_written_in(word, scripts) for word in words])
+    return scripts, float(written[tokens].mean()), words[int(written.argmin())]
 
 
 def _pronounce(words: list[str], language: str, units: str) -> tuple[list[list[str]], dict[str, str]]:
