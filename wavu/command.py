@@ -3,7 +3,6 @@
 ``python -m wavu.NAME key=value ...`` reads ``configs/NAME.yaml``. This file and the commands are all that know Hydra.
 """
 
-import difflib
 import os
 import re
 import sys
@@ -16,11 +15,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from wavu.errors import WavuError
 from wavu.progress import say
+from wavu.settings.base import Block, checked, nearest, seldom_set
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a wheel the settings lie inside the package, in a clone beside it.
@@ -30,11 +30,17 @@ _SWEEP = ("-m", "--multirun")
 
 
 def command(
-    name: str, work: Callable[[dict], None], doc: str, *, files: bool = False, open_groups: tuple[str, ...] = ()
+    name: str,
+    schema: type[Block],
+    work: Callable[[Block], object],
+    doc: str,
+    *,
+    files: bool = False,
+    open_groups: tuple[str, ...] = (),
 ) -> Callable[[], None]:
     """The ``main`` of a command.
 
-    name: of the YAML in ``configs/``. work: gets the resolved settings as a plain dict. doc: the module docstring,
+    name: of the YAML in ``configs/``. schema: what its settings are. work: gets them, checked. doc: the module docstring,
     shown by ``--help``. files: whether bare arguments are collected in the setting ``files``. open_groups: groups whose
     choice may also be a folder or a hub name, which then becomes ``GROUP=huggingface GROUP.model=CHOICE``.
     """
@@ -42,10 +48,10 @@ def command(
     def main() -> None:
         arguments = sys.argv[1:]
         if {"-h", "--help"} & set(arguments):
-            print(help_text(name, doc))
+            print(help_text(name, schema, doc))
             return
         try:
-            arguments = _prepare(name, arguments, files, open_groups)
+            arguments = _prepare(name, schema, arguments, files, open_groups)
         except WavuError as error:
             _fail(error)
         sys.argv = [sys.argv[0], *arguments]
@@ -53,7 +59,7 @@ def command(
         @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)
         def task(config: DictConfig) -> None:
             try:
-                work(OmegaConf.to_container(config, resolve=True))
+                work(_checked(name, schema, config))
             except WavuError as error:
                 _fail(error)
             except KeyboardInterrupt:
@@ -65,15 +71,21 @@ def command(
     return main
 
 
-def composed(name: str, given: list[str], *, open_groups: tuple[str, ...] = ()) -> dict:
-    """The settings of a command as it would get them itself, resolved; for one that does the work of several.
+def composed(name: str, schema: type[Block], given: list[str], *, open_groups: tuple[str, ...] = ()) -> Block:
+    """The settings of a command as it would get them itself; for one that does the work of several.
 
     Raises:
         WavuError: in the reader's terms, as for the command itself.
     """
-    given = _prepare(name, given, False, open_groups)
+    given = _prepare(name, schema, given, False, open_groups)
     with _settings_folder():
-        return OmegaConf.to_container(compose(config_name=name, overrides=given), resolve=True)
+        return _checked(name, schema, compose(config_name=name, overrides=given))
+
+
+def _checked(name: str, schema: type[Block], config: DictConfig) -> Block:
+    """What Hydra has composed, as its class."""
+    values = OmegaConf.to_container(config, resolve=True)
+    return checked(schema, {key: value for key, value in values.items() if key != "hydra"}, command=name)
 
 
 @contextmanager
@@ -88,8 +100,8 @@ def _settings_folder() -> Iterator[None]:
         running.hydra = outer
 
 
-def help_text(name: str, doc: str) -> str:
-    """The docstring, then every setting with its comment, as it stands in the YAML; of each group, those of its default."""
+def help_text(name: str, schema: type[Block], doc: str) -> str:
+    """The docstring, then every setting with its comment: those of the YAML, of each group those of its default, and the rest."""
     lines = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     chosen = [choice.groups() for line in lines if (choice := re.fullmatch(r"  - (\w+): (\w+)(?:\s+#.*)?", line))]
     own = lines[lines.index("  - _self_") + 1 :]
@@ -99,10 +111,19 @@ def help_text(name: str, doc: str) -> str:
         first, *others = (CONFIGS / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
         # The settings of a group are named after it, unless its files say that they stand beside the command's own.
         parts += others if first == "# @package _global_" else [f"{group}:", *(f"  {line}" for line in (first, *others))]
+    with _settings_folder():
+        values = OmegaConf.to_container(compose(config_name=name))
+    if rest := [f"{key}={_shown(value)}  # {what}" for key, value, what in seldom_set(schema, values)]:
+        parts += ["", "Seldom changed:", "", *rest]
     return "\n".join(parts)
 
 
-def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
+def _shown(value: object) -> str:
+    """A value as it is typed."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _prepare(name: str, schema: type[Block], arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
     """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
     flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]  # a lone dash is standard input
     for flag in flags:
@@ -118,8 +139,15 @@ def _prepare(name: str, arguments: list[str], files: bool, open_groups: tuple[st
     overrides = [_readable(override, sweep) for override in overrides]
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
-    _check(name, overrides, sweep)
+    overrides = [_settled(override) for override in overrides]
+    _check(name, schema, overrides, sweep)
     return flags + overrides
+
+
+def _settled(override: str) -> str:
+    """An override as Hydra takes it for a setting that stands in no YAML; whether there is one, its class knows."""
+    key = override.partition("=")[0]
+    return override if key in _groups() or not re.match(r"\w", key) or re.match(r"hydra[./]", key) else f"++{override}"
 
 
 def _readable(override: str, sweep: bool) -> str:
@@ -141,48 +169,21 @@ def _choice(override: str, open_groups: tuple[str, ...], sweep: bool) -> list[st
     if group in open_groups and (os.path.isdir(value) or value.count("/") == 1):
         return [f"{group}=huggingface", f"{group}.model={_quote(value)}"]
     other = ", or a model folder, or a Hugging Face name such as facebook/hubert-base-ls960" if group in open_groups else ""
-    raise WavuError(f"unknown {group} '{value}'{_nearest(value, _choices(group))}; known: {', '.join(_choices(group))}{other}")
+    raise WavuError(f"unknown {group} '{value}'{nearest(value, _choices(group))}; known: {', '.join(_choices(group))}{other}")
 
 
-def _check(name: str, overrides: list[str], sweep: bool) -> None:
-    """Refuse unknown names, values of another kind and missing settings before any work."""
-    keys = [override.partition("=")[0] for override in overrides]
-    groups = [override for override, key in zip(overrides, keys, strict=True) if key in _groups()]
+def _check(name: str, schema: type[Block], overrides: list[str], sweep: bool) -> None:
+    """Refuse unknown names, values of another kind or out of range, and missing settings before any work."""
     try:
         with _settings_folder():
-            defaults = compose(config_name=name, overrides=[] if sweep else groups)
-            known = _names(defaults) + _groups()
-            for key in keys:
-                if key not in known and not key.startswith(("hydra.", "hydra/")):
-                    raise WavuError(f"unknown setting '{key}'{_nearest(key, known)}; see python -m wavu.{name} --help")
             config = compose(config_name=name, overrides=[] if sweep else overrides)
-        for key in set(keys) & set(known) - set(_groups()):
-            _check_kind(key, OmegaConf.select(defaults, key), OmegaConf.select(config, key))
         missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
+        if not sweep:
+            _checked(name, schema, config)
     except (HydraException, OmegaConfBaseException) as error:
         raise WavuError(" ".join(str(error).split())) from error
-    if missing:
-        raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
-
-
-def _check_kind(key: str, default: object, value: object) -> None:
-    """Refuse a word for a number, a number for a list and the like; where the default is null or a word, anything goes."""
-    if OmegaConf.is_dict(default) and not OmegaConf.is_dict(value):
-        raise WavuError(f"{key} is a block of settings; give one of them: {', '.join(f'{key}.{name}' for name in default)}")
-    for kinds, words in ((bool, "true or false"), ((int, float), "a number"), (ListConfig, "a list in [brackets]")):
-        if isinstance(default, kinds):
-            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-                raise WavuError(f"{key}={value} must be {words}, such as {default}")
-            return
-
-
-def _names(config: DictConfig, prefix: str = "") -> list[str]:
-    names = []
-    for key in config:
-        names.append(f"{prefix}{key}")
-        if OmegaConf.is_dict(config._get_node(key)) and not OmegaConf.is_missing(config, key):
-            names += _names(config[key], f"{prefix}{key}.")
-    return names
 
 
 def _groups() -> list[str]:
@@ -191,12 +192,6 @@ def _groups() -> list[str]:
 
 def _choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    """`` (did you mean 'x'?)`` or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def _quote(value: str) -> str:

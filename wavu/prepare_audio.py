@@ -12,9 +12,10 @@ wav2vec-U 2.0 also learns to guess.
 """
 
 from wavu.command import command
+from wavu.settings.audio import PrepareAudio
 from wavu.stages.audio import prepare_audio
 
-main = command("prepare_audio", prepare_audio, __doc__, open_groups=("encoder",))
+main = command("prepare_audio", PrepareAudio, prepare_audio, __doc__, open_groups=("encoder",))
 
 if __name__ == "__main__":
     main()

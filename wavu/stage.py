@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wavu.errors import WavuError
+from wavu.settings.base import Work
 from wavu.store import PARTIAL, read_json, write_json
 
 
@@ -76,16 +77,16 @@ class Stage:
     settings, the fingerprints of what was read, counts in human units and seconds.
     """
 
-    def __init__(self, config: dict, *, command: str, inputs: dict[str, str]) -> None:
-        """Open the folder ``config["out_dir"]`` for a stage.
+    def __init__(self, settings: Work, *, command: str, inputs: dict[str, str]) -> None:
+        """Open the folder ``settings.out_dir`` for a stage.
 
-        config: the resolved settings of the command. inputs: a fingerprint for each thing it reads.
+        settings: of the command. inputs: a fingerprint for each thing it reads.
         """
         self.began = time.perf_counter()
-        self.out_dir = Path(config["out_dir"])
-        self.overwrite = config["overwrite"]
-        settings = {key: value for key, value in config.items() if key not in ("out_dir", "overwrite")}
-        self.plan = {"command": command, "config": settings, "inputs": inputs}
+        self.out_dir = settings.out_dir
+        self.overwrite = settings.overwrite
+        config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
+        self.plan = {"command": command, "config": config, "inputs": inputs}
 
     def done(self) -> bool:
         """Whether this very stage is complete; a folder begun with other settings is refused.

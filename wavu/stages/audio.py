@@ -17,6 +17,7 @@ from wavu.audio.vad import speech_spans
 from wavu.errors import WavuError
 from wavu.progress import say
 from wavu.ragged import Ragged
+from wavu.settings.audio import HuggingFace, Precomputed, PrepareAudio
 from wavu.stage import Stage, folder_fingerprint, languages_taught
 from wavu.store import read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
@@ -25,84 +26,70 @@ MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segment
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 
-def prepare_audio(config: dict) -> None:
+def prepare_audio(settings: PrepareAudio) -> None:
     """Find the recordings, refuse what cannot work, then do the stage."""
-    recordings, precomputed = _recordings(config)
-    model = config["encoder"].get("model") or config["encoder"].get("folder")
-    inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(model)}
-    stage = Stage(config, command="prepare_audio", inputs=inputs)
+    recordings, precomputed = _recordings(settings)
+    encoder, model = settings.encoder, settings.encoder.model if isinstance(settings.encoder, HuggingFace) else None
+    source = str(encoder.folder) if isinstance(encoder, Precomputed) else model
+    inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(source)}
+    stage = Stage(settings, command="prepare_audio", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     kmeans.check_installed()
-    model = config["encoder"].get("model")
     if seen := languages_taught(model) if model else None:
         say(f"note: labels of {', '.join(seen)} have touched this encoder; for these languages, what follows is not unsupervised")
     if precomputed:
         dim, encode = precomputed.flat.shape[1], partial(slice_frames, recordings=recordings, frames=precomputed)
     else:
-        speech_spans(np.zeros(RATE_HZ, np.float32), **config["vad"])  # a missing detector shows here, not in an hour
-        encoder = load_encoder(**config["encoder"])
-        limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
-        dim, encode = encoder.dim, partial(encode_audio, encoder=encoder, with_cepstra=_wants_targets(config), **limits)
-    output_dim = _output_dim(config["pca"]["dim"], dim)
+        speech_spans(np.zeros(RATE_HZ, np.float32), **settings.vad.plain())  # a missing detector shows here, not in an hour
+        loaded = load_encoder(**encoder.plain())
+        limits = settings.plain("vad", "min_seconds", "max_clipped")
+        dim, encode = loaded.dim, partial(encode_audio, encoder=loaded, with_cepstra=bool(settings.targets.clusters), **limits)
+    output_dim = _output_dim(settings.pca.dim, dim)
     with stage.run() as counts:
-        shards = _shards(recordings, config)
-        front = _front_end(shards, encode, output_dim, config, stage.out_dir)
-        _finish(shards, encode, front, config["keep_frames"], stage.out_dir)
+        shards = _shards(recordings, settings)
+        front = _front_end(shards, encode, output_dim, settings, stage.out_dir)
+        _finish(shards, encode, front, settings.keep_frames, stage.out_dir)
         shutil.rmtree(stage.out_dir / "encoded", ignore_errors=True)
         counts |= _tables(len(shards), front, stage.out_dir)
     say(_in_words(counts, stage.out_dir))
 
 
-def _recordings(config: dict) -> tuple[list[Recording], Ragged | None]:
+def _recordings(settings: PrepareAudio) -> tuple[list[Recording], Ragged | None]:
     """What to work on and, where the encoder's work is already done, its frames."""
-    given = [name for name in ("audio_dir", "manifest") if config[name]]
-    if config["encoder"]["kind"] == "precomputed":
-        if given:
-            raise WavuError(f"encoder=precomputed brings its own list of recordings; leave out {given[0]}=")
-        if _wants_targets(config):
-            raise WavuError(
-                "encoder=precomputed brings no audio, of whose MFCC targets are clusters; leave out targets.clusters="
-            )
-        return read_precomputed(Path(config["encoder"]["folder"]), config["encoder"]["split"])
-    if len(given) != 1:
-        raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
-    return (find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))), None
-
-
-def _wants_targets(config: dict) -> bool:
-    """Whether clusters of MFCC are asked for."""
-    clusters = config["targets"]["clusters"]
-    if clusters and (not isinstance(clusters, int) or clusters < 2):
-        raise WavuError(f"targets.clusters={clusters} must be a number from 2, such as 64, or null for no targets")
-    return bool(clusters)
+    if isinstance(settings.encoder, Precomputed):
+        return read_precomputed(settings.encoder.folder, settings.encoder.split)
+    if settings.audio_dir:
+        return find_audio(settings.audio_dir), None
+    assert settings.manifest  # the settings have one of the two
+    return read_manifest(settings.manifest), None
 
 
 def _output_dim(wanted: int | None, dim: int) -> int:
     """Dims after PCA, refused before any work where the encoder has fewer."""
-    if wanted is not None and not 1 <= wanted <= dim:
+    if wanted is not None and wanted > dim:
         raise WavuError(
             f"pca.dim={wanted}, but the encoder has {dim} dims; give 1 to {dim}, or null for all of them up to {PCA_DIM}"
         )
     return wanted or min(dim, PCA_DIM)
 
 
-def _shards(recordings: list[Recording], config: dict) -> list[list[Recording]]:
+def _shards(recordings: list[Recording], settings: PrepareAudio) -> list[list[Recording]]:
     """Recordings, long ones in pieces, dealt into shards."""
-    if config["encoder"]["kind"] != "precomputed":
-        recordings = in_pieces(recordings, max_seconds=config["max_seconds"])
-    return deal(recordings, shard_minutes=config["shard_minutes"])
+    if not isinstance(settings.encoder, Precomputed):
+        recordings = in_pieces(recordings, max_seconds=settings.max_seconds)
+    return deal(recordings, shard_minutes=settings.shard_minutes)
 
 
-def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, config: dict, out_dir: Path) -> FrontEnd:
+def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, settings: PrepareAudio, out_dir: Path) -> FrontEnd:
     """The fitted front end: what a run before this one left, or fitted now."""
     folder = out_dir / "frontend"
     if (folder / "frontend.safetensors").exists():
         return FrontEnd.read(folder)
-    sample = _encode_sample(shards, encode, config, out_dir)
+    sample = _encode_sample(shards, encode, settings, out_dir)
     try:
-        front = _fit(sample, dim, config)
+        front = _fit(sample, dim, settings)
     except WavuError:  # other settings are needed, for which these frames are of no use
         shutil.rmtree(out_dir / "encoded")
         raise
@@ -110,35 +97,36 @@ def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, config: 
     return front
 
 
-def _encode_sample(shards: list[list[Recording]], encode: Encode, config: dict, out_dir: Path) -> list[Path]:
+def _encode_sample(shards: list[list[Recording]], encode: Encode, settings: PrepareAudio, out_dir: Path) -> list[Path]:
     """Encode the first shards, enough for ``sample.hours``, into folders that last until the shards are finished."""
     hours = np.cumsum([sum(recording.seconds for recording in shard) / 3600 for shard in shards])
-    size = min(len(shards), int(np.searchsorted(hours, config["sample"]["hours"])) + 1)
+    size = min(len(shards), int(np.searchsorted(hours, settings.sample.hours)) + 1)
     todo = [shard for shard in range(size) if not _whole(out_dir, "encoded", shard)]
     for shard, encoded in tracked("encoding a sample", todo, shards, encode):
         encoded.write(_folder(out_dir, "encoded", shard))
     return [_folder(out_dir, "encoded", shard) for shard in range(size)]
 
 
-def _fit(sample: list[Path], dim: int, config: dict) -> FrontEnd:
+def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
-    level = config["encoder"]["kind"] == "huggingface"  # MFCC are level by nature; frames of the original were not
+    level = isinstance(settings.encoder, HuggingFace)  # MFCC are level by nature; frames of the original were not
     heard = (Encoded.read(folder).frames for folder in sample)
     flats = [centred(frames).flat if level else frames.flat for frames in heard]
-    frames = _draw(flats, config["sample"]["frames"], config["seed"])
+    frames = _draw(flats, settings.sample.frames, settings.seed)
     if not len(frames):
         reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
-    settings = {name: config[name] for name in ("vad", "encoder", "segment", "min_seconds", "max_seconds")}
-    model = config["encoder"].get("model")
-    settings["has_seen"] = has_seen(config["encoder"], languages_taught(model) if model else None)
+    kept = settings.plain("vad", "encoder", "segment", "min_seconds", "max_seconds")
+    model = kept["encoder"].get("model")
+    kept["has_seen"] = has_seen(kept["encoder"], languages_taught(model) if model else None)
     if model and Path(model).is_dir():  # so that the folder is found from any other
-        settings["encoder"] = config["encoder"] | {"model": str(Path(model).absolute())}
-    front = FrontEnd.fit(frames, settings=settings, kmeans=config["kmeans"], dim=dim, seed=config["seed"], levelled=level)
-    if not _wants_targets(config):
+        kept["encoder"]["model"] = str(Path(model).absolute())
+    kmeans, seed = settings.kmeans.plain(), settings.seed
+    front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
+    if not settings.targets.clusters:
         return front
-    cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], config["sample"]["frames"], config["seed"])
-    return front.with_targets(cepstra, kmeans=config["kmeans"] | config["targets"], seed=config["seed"])
+    cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], settings.sample.frames, seed)
+    return front.with_targets(cepstra, kmeans=kmeans | settings.targets.plain(), seed=seed)
 
 
 def _draw(flats: list[np.ndarray], n: int, seed: int) -> np.ndarray:
