@@ -4,11 +4,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
 
 from wavu import command
 from wavu.errors import WavuError
+from wavu.settings.base import Count, Place, Seed, Settings, Share, Word, Work
 
 YAML = """\
 defaults:
@@ -26,6 +29,37 @@ pca:
 """
 
 
+class Small(Settings):
+    kind: Literal["small"]
+    oil: Share = 0.5
+    """how full it is"""
+
+
+class HuggingFace(Settings):
+    kind: Literal["huggingface"]
+    model: Word
+
+
+class Gearbox(Settings):
+    gears: Count
+
+
+class Pca(Settings):
+    dim: Count
+    whiten: bool = False
+    """to variance 1"""
+
+
+class Toy(Work):
+    engine: Annotated[Small | HuggingFace, Field(discriminator="kind")]
+    gearbox: Gearbox
+    audio_dir: Place
+    files: list[str]
+    loud: bool
+    seed: Seed
+    pca: Pca
+
+
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, dict, str]]:
     """Runs the toy command: exit code, the settings it saw, what it printed."""
@@ -40,11 +74,16 @@ def toy(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, dict, s
     monkeypatch.setattr(command, "CONFIGS", configs)
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, work: Callable[[dict], None] = lambda config: None, files: bool = False) -> tuple[int, dict, str]:
+    def run(*arguments: str, work: Callable[[Toy], None] = lambda settings: None, files: bool = False) -> tuple[int, dict, str]:
         seen: dict = {}
         monkeypatch.setattr(sys, "argv", ["toy", *arguments])
         main = command.command(
-            "toy", lambda config: (seen.update(config), work(config)), "A toy.", files=files, open_groups=("engine",)
+            "toy",
+            Toy,
+            lambda settings: (seen.update(settings.plain()), work(settings)),
+            "A toy.",
+            files=files,
+            open_groups=("engine",),
         )
         try:
             main()
@@ -63,8 +102,15 @@ GIVEN = ("audio_dir=speech", "out_dir=runs/x")
 def test_settings_arrive_as_plain_values(toy) -> None:
     code, seen, printed = toy(*GIVEN, "seed=7", "pca.dim=4")
     assert code == 0 and printed == ""
-    given = {"audio_dir": "speech", "out_dir": "runs/x", "seed": 7, "pca": {"dim": 4}}
-    assert seen == given | {"files": [], "loud": False, "engine": {"kind": "small"}, "gearbox": {"gears": 5}}
+    given = {"audio_dir": "speech", "out_dir": "runs/x", "seed": 7, "pca": {"dim": 4, "whiten": False}}
+    others = {"files": [], "loud": False, "overwrite": False, "engine": {"kind": "small", "oil": 0.5}, "gearbox": {"gears": 5}}
+    assert seen == given | others
+
+
+def test_what_stands_in_no_yaml_is_given_like_all_else(toy) -> None:
+    code, seen, printed = toy(*GIVEN, "engine.oil=0.2", "pca.whiten=true", "overwrite=true")
+    assert code == 0, printed
+    assert (seen["engine"]["oil"], seen["pca"]["whiten"], seen["overwrite"]) == (0.2, True, True)
 
 
 def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
@@ -83,12 +129,23 @@ def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
         (("speech.wav",), "'speech.wav' is not a setting; write name=value"),
         (("engine=smal",), "unknown engine 'smal' (did you mean 'small'?)"),
         (("gearbox=atomatic",), "unknown gearbox 'atomatic' (did you mean 'automatic'?); known: automatic\n"),
-        (("pca=4",), "pca is a block of settings; give one of them: pca.dim"),
-        (("seed=many",), "seed=many must be a number, such as 0"),
-        (("seed=true",), "seed=True must be a number"),
-        (("seed=null",), "seed=None must be a number"),
-        (("files=3",), "files=3 must be a list"),
+        (("pca=4",), "pca is a block of settings; give one of them: pca.dim, pca.whiten"),
+        (("pca=null",), "pca is a block of settings"),
+        (("engine.oyl=0.1",), "unknown setting 'engine.oyl' (did you mean 'engine.oil'?)"),
+        (("engine.oil=1.5",), "engine.oil=1.5 must be at most 1"),
+        (("engine.oil=nan",), "engine.oil=nan must be a finite number"),
+        (("engine.kind=large",), "'large'"),
+        (("pca.dim=0",), "pca.dim=0 must be at least 1"),
+        (("pca.dim=2.5",), "pca.dim=2.5 must be a whole number"),
+        (("pca.dim=1e99",), "pca.dim=1e+99 must be a whole number"),
+        (("seed=-1",), "seed=-1 must be at least 0"),
+        (("seed=many",), "seed=many must be a whole number"),
+        (("seed=true",), "seed=true must be a whole number"),
+        (("seed=null",), "seed=null must be a whole number"),
+        (("files=3",), "files=3 must be a list in [brackets]"),
         (("loud=1",), "loud=1 must be true or false"),
+        (("audio_dir=''",), "audio_dir= must be the path of a file or folder"),
+        (("~seed",), "'~seed' is not a setting"),
         (("audio_dir=${nope}",), "'nope' not found"),
     ],
 )
@@ -129,12 +186,12 @@ def test_an_open_group_takes_a_hub_name_or_a_folder(model: str, toy, tmp_path: P
 
 def test_a_sweep_runs_the_command_for_each_value(toy) -> None:
     seeds: list[int] = []
-    toy(*GIVEN, "-m", "seed=1,2", work=lambda config: seeds.append(config["seed"]))
+    toy(*GIVEN, "-m", "seed=1,2", work=lambda settings: seeds.append(settings.seed))
     assert seeds == [1, 2]
 
 
 def test_a_users_mistake_is_one_line_and_an_exit_code(toy) -> None:
-    def work(config: dict) -> None:
+    def work(settings: Toy) -> None:
         raise WavuError("x.tsv is empty; fill it")
 
     code, _, printed = toy(*GIVEN, work=work)
@@ -142,7 +199,7 @@ def test_a_users_mistake_is_one_line_and_an_exit_code(toy) -> None:
 
 
 def test_interrupted_says_how_to_go_on(toy) -> None:
-    def work(config: dict) -> None:
+    def work(settings: Toy) -> None:
         raise KeyboardInterrupt
 
     code, _, printed = toy(*GIVEN, work=work)
@@ -157,6 +214,8 @@ def test_help_shows_the_settings_with_their_comments(toy) -> None:
         and "# of every random draw" in printed
         and "Choices of engine: huggingface, small. If none is given, engine=small:\n\nengine:\n  kind: small\n" in printed
         and "gearbox:\n  gears: 5" in printed
+        and "Seldom changed:\n\noverwrite=false  # true: throw away" in printed
+        and "engine.oil=0.5  # how full it is\npca.whiten=false  # to variance 1" in printed
     )
     assert "_self_" not in printed and "base" not in printed
 
@@ -164,11 +223,11 @@ def test_help_shows_the_settings_with_their_comments(toy) -> None:
 def test_the_settings_of_another_command_are_those_it_would_see(toy) -> None:
     seen: list[dict] = []
 
-    def work(config: dict) -> None:
+    def work(settings: Toy) -> None:
         given = ["audio_dir=ä [1]", "out_dir=out", "pca.dim=4", "engine=facebook/hubert"]
-        seen.append(command.composed("toy", given, open_groups=("engine",)))
+        seen.append(command.composed("toy", Toy, given, open_groups=("engine",)).plain())
         with pytest.raises(WavuError, match="did you mean 'pca.dim'"):
-            command.composed("toy", ["audio_dir=a", "out_dir=b", "pca.dimm=3"])
+            command.composed("toy", Toy, ["audio_dir=a", "out_dir=b", "pca.dimm=3"])
 
     code, _, told = toy("audio_dir=in", "out_dir=out", work=work)
     assert code == 0, told

@@ -9,14 +9,17 @@ import shlex
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from omegaconf import OmegaConf
+from pydantic.fields import FieldInfo
 
 from wavu import command
+from wavu.errors import WavuError
+from wavu.settings.base import Settings, _blocks, _tag, checked
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wavu"
@@ -35,6 +38,7 @@ FLOOR = {
     "training",
     "hub",
     "device",
+    "settings",
 }
 DOOR = "command"
 # Modules that put steps together for commands and Python programs alike, each with its reason.
@@ -200,15 +204,18 @@ def test_no_path_of_one_persons_machine() -> None:
 # Settings
 
 
+def schema_of(name: str) -> type[Settings]:
+    """The class of a command's settings."""
+    return inspect.getclosurevars(importlib.import_module(f"wavu.{name}").main).nonlocals["schema"]
+
+
 def composed(name: str, *overrides: str) -> dict:
-    try:
-        with initialize_config_dir(config_dir=str(command.CONFIGS), version_base="1.3"):
-            config = compose(config_name=name, overrides=list(overrides))
-            for key in OmegaConf.missing_keys(config):
-                OmegaConf.update(config, key, "given")
-            return OmegaConf.to_container(config, resolve=True)
-    finally:
-        GlobalHydra.instance().clear()
+    """What Hydra composes, with a word where a setting must be given."""
+    with command._settings_folder():
+        config = compose(config_name=name, overrides=list(overrides))
+        for key in OmegaConf.missing_keys(config):
+            OmegaConf.update(config, key, "given")
+        return OmegaConf.to_container(config, resolve=True)
 
 
 def groups_of(name: str) -> list[str]:
@@ -219,10 +226,12 @@ def groups_of(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_yaml_composes_with_every_choice(name: str) -> None:
-    for group in groups_of(name):
-        for choice in command._choices(group):
-            assert composed(name, f"{group}={choice}")
-    assert composed(name)
+    """What is refused can only be what is said without a folder or file given."""
+    for override in ["", *(f"{group}={choice}" for group in groups_of(name) for choice in command._choices(group))]:
+        try:
+            checked(schema_of(name), composed(name, *filter(None, [override])), command=name)
+        except WavuError as error:
+            assert str(error).startswith("give "), override
 
 
 def test_every_group_belongs_to_a_command() -> None:
@@ -240,18 +249,60 @@ def test_every_choice_of_a_group_says_what_it_is() -> None:
     assert not [path for path in (ROOT / "configs").glob("*/*.yaml") if "#" not in path.read_text(encoding="utf-8")]
 
 
-def leaves(tree: dict) -> Iterator[str]:
+def leaves(tree: dict, *above: str) -> Iterator[tuple[tuple[str, ...], object]]:
     for key, value in tree.items():
-        yield from leaves(value) if isinstance(value, dict) else [key]
+        yield from leaves(value, *above, key) if isinstance(value, dict) else [((*above, key), value)]
 
 
-def test_a_setting_of_a_yaml_has_no_second_home_in_a_step() -> None:
-    known = {
-        key
-        for path in (ROOT / "configs").rglob("*.yaml")
-        if path.stem != "base"
-        for key in leaves(yaml.safe_load(path.read_text()) or {})
-    }
+def blocks_of(schema: type[Settings]) -> Iterator[type[Settings]]:
+    """A class of settings and all that are below it."""
+    yield schema
+    for field in schema.model_fields.values():
+        for block in _blocks(field.annotation):
+            yield from blocks_of(block)
+
+
+def field_at(schema: type[Settings], values: dict, path: tuple[str, ...]) -> FieldInfo | None:
+    """The field of a setting, of the variants that ``values`` has chosen; none within a mapping such as a grid."""
+    for key in path[:-1]:
+        values = values[key]
+        blocks = _blocks(schema.model_fields[key].annotation)
+        if not blocks:
+            return None
+        schema = next((block for block in blocks if _tag(block) in values.values()), blocks[0])
+    return schema.model_fields[path[-1]]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_setting_has_its_value_in_one_place(name: str) -> None:
+    """In the command's YAML or in its class; a choice of a group states only what differs from the class."""
+    files: list[tuple[Path, str]] = [(ROOT / "configs" / f"{name}.yaml", "")]
+    files += [(path, path.parent.name) for group in groups_of(name) for path in (ROOT / "configs" / group).glob("*.yaml")]
+    twice = []
+    for path, group in files:
+        text = path.read_text(encoding="utf-8")
+        own = {key: value for key, value in (yaml.safe_load(text) or {}).items() if key != "defaults"}
+        values = composed(name, *[f"{group}={path.stem}"] if group else [])
+        for setting, value in leaves({group: own} if group and "@package _global_" not in text else own):
+            field = field_at(schema_of(name), values, setting)
+            if field and not field.is_required() and (not group or field.get_default() == value):
+                twice.append(f"{path.relative_to(ROOT)}: {'.'.join(setting)}={value}")
+    assert not twice
+
+
+def test_every_setting_that_stands_in_no_yaml_is_explained() -> None:
+    fields = [
+        (block, name, field)
+        for command_name in COMMANDS
+        for block in blocks_of(schema_of(command_name))
+        for name, field in block.model_fields.items()
+    ]
+    assert not {f"{block.__name__}.{name}" for block, name, field in fields if not field.is_required() and not field.description
+                and not _blocks(field.annotation)}  # fmt: skip
+
+
+def test_a_setting_has_no_second_home_in_a_step() -> None:
+    known = {name for command_name in COMMANDS for block in blocks_of(schema_of(command_name)) for name in block.model_fields}
     wrong = []
     for name, tree in trees():
         if home(name) in COMMANDS | FLOOR | {DOOR}:
@@ -267,31 +318,42 @@ def test_a_setting_of_a_yaml_has_no_second_home_in_a_step() -> None:
     assert not wrong
 
 
-def blocks_spread(name: str) -> Iterator[tuple[ast.Call, list[str]]]:
-    """Calls in a command that spread a block of its settings: ``step(**config["block"])``, with the keys of the block."""
-    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))):
-        for keyword in node.keywords if isinstance(node, ast.Call) else []:
-            keys = re.fullmatch(r"config((\['\w+'\])+)", ast.unparse(keyword.value)) if keyword.arg is None else None
-            if keys:
-                yield node, re.findall(r"\w+", keys[1])
+def blocks_spread() -> Iterator[tuple[ModuleType, type[Settings], ast.Call, list[str]]]:
+    """Calls that spread a block of settings, ``step(**settings.block.plain())``: where, of which class, the path of the block."""
+    for name, tree in trees():
+        for function in ast.walk(tree):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            classes = {argument.arg: ast.unparse(argument.annotation) for argument in function.args.args if argument.annotation}
+            for node in ast.walk(function):
+                for keyword in node.keywords if isinstance(node, ast.Call) else []:
+                    found = (
+                        re.fullmatch(r"settings((?:\.\w+)*)\.plain\(\)", ast.unparse(keyword.value))
+                        if keyword.arg is None
+                        else None
+                    )
+                    if found:
+                        module = importlib.import_module(name)
+                        yield module, getattr(module, classes["settings"]), node, found[1].split(".")[1:]
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_a_block_that_is_spread_fits_the_step_it_goes_to(name: str) -> None:
-    module = importlib.import_module(f"wavu.{name}")
-    for call, keys in blocks_spread(name):
-        step = module
+def test_a_block_that_is_spread_fits_the_step_it_goes_to() -> None:
+    spread = list(blocks_spread())
+    assert len(spread) > 5
+    for module, schema, call, keys in spread:
+        step: object = module
         for part in ast.unparse(call.func).split("."):
             step = getattr(step, part)
-        block = composed(name)
+        blocks = [schema]
         for key in keys:
-            block = block[key]
+            blocks = _blocks(blocks[0].model_fields[key].annotation)
         parameters = inspect.signature(step).parameters.values()
         wanted = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-        given = set(block) | {keyword.arg for keyword in call.keywords if keyword.arg}
         # A step with **settings hands them on to what its ``kind`` names; there they are checked when it is called.
         handed_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        assert wanted <= given if handed_on else wanted == given, f"{ast.unparse(call.func)} in wavu/{name}.py"
+        for block in blocks:
+            given = set(block.model_fields) | {keyword.arg for keyword in call.keywords if keyword.arg}
+            assert wanted <= given if handed_on else wanted == given, f"{ast.unparse(call.func)} in {module.__name__}"
 
 
 # What is shown runs
@@ -339,13 +401,13 @@ def test_every_command_line_that_is_shown_would_be_accepted(place: str, words: l
     if "--help" not in arguments:
         module = importlib.import_module(f"wavu.{name}")
         main = inspect.getclosurevars(module.main).nonlocals
-        command._prepare(name, arguments, main["files"], main["open_groups"])
+        command._prepare(name, main["schema"], arguments, main["files"], main["open_groups"])
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_is_worth_reading(name: str) -> None:
     module = importlib.import_module(f"wavu.{name}")
-    text = command.help_text(name, module.__doc__)
+    text = command.help_text(name, schema_of(name), module.__doc__)
     typed = (f"python -m wavu.{name}", f"wavu {name.replace('_', '-')} ")
     assert any(form in text for form in typed) and "Settings" in text
     assert callable(module.main)

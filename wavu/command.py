@@ -179,7 +179,9 @@ def _check(name: str, schema: type[Block], overrides: list[str], sweep: bool) ->
             config = compose(config_name=name, overrides=[] if sweep else overrides)
         missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
         if missing:
-            raise WavuError(f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}")
+            raise WavuError(
+                f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}"
+            )
         if not sweep:
             _checked(name, schema, config)
     except (HydraException, OmegaConfBaseException) as error:

@@ -3,19 +3,22 @@
 A stage writes ``stage.json`` last, so a folder with a ``stage.json`` is complete.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import platform
 import resource
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wavu.errors import WavuError
-from wavu.settings.base import Work
+from wavu.settings.base import Settings, Work
 from wavu.store import PARTIAL, read_json, write_json
 
 
@@ -77,14 +80,17 @@ class Stage:
     settings, the fingerprints of what was read, counts in human units and seconds.
     """
 
-    def __init__(self, settings: Work, *, command: str, inputs: dict[str, str]) -> None:
+    def __init__(self, settings: Work, *, command: str, inputs: dict[str, str], makes: tuple[str, ...]) -> None:
         """Open the folder ``settings.out_dir`` for a stage.
 
-        settings: of the command. inputs: a fingerprint for each thing it reads.
+        settings: of the command. inputs: a fingerprint for each thing it reads. makes: patterns of all files that it
+        leaves, finished or not, in which ``*`` stands for any characters: what ``overwrite`` may delete, and nothing else.
         """
         self.began = time.perf_counter()
         self.out_dir = settings.out_dir
         self.overwrite = settings.overwrite
+        self.makes = ("plan.json", "stage.json", *makes)
+        self.reads = list(_paths(settings))
         config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
         self.plan = {"command": command, "config": config, "inputs": inputs}
 
@@ -92,14 +98,15 @@ class Stage:
         """Whether this very stage is complete; a folder begun with other settings is refused.
 
         Raises:
-            WavuError: the folder holds work made with other settings or inputs, or is to be overwritten and not ours.
+            WavuError: the folder lies in one that is read, or holds work made with other settings or inputs, or is to be
+                begun or overwritten and holds files that are not ours.
         """
+        for path in self.reads:
+            if path.is_dir() and self.out_dir.resolve().is_relative_to(path.resolve()):
+                raise WavuError(f"out_dir={self.out_dir} lies in {path}, which is read; choose a folder outside of it")
         begun = [name for name in ("stage.json", "plan.json") if (self.out_dir / name).exists()]
-        if self.overwrite:
-            if not begun and self.out_dir.exists() and any(self.out_dir.iterdir()):
-                raise WavuError(
-                    f"{self.out_dir} holds files that wavu did not make; overwrite=true would delete them: choose another out_dir"
-                )
+        if self.overwrite or not begun:
+            self._refuse_strangers(() if not begun else self.makes)
             return False
         for name in begun:
             differing = _differences(read_json(self.out_dir / name), self.plan)
@@ -109,30 +116,100 @@ class Stage:
                 )
         return "stage.json" in begun
 
+    def _refuse_strangers(self, ours: tuple[str, ...]) -> None:
+        """Refuse a folder with files of other names, hidden ones aside, such as those of a file manager."""
+        names = (path.relative_to(self.out_dir).as_posix() for path in self.out_dir.rglob("[!.]*") if path.is_file())
+        strange = sorted(name for name in names if not any(fnmatchcase(name, pattern) for pattern in ours))
+        if strange:
+            more = f" and {len(strange) - 1:,} more" if strange[1:] else ""
+            raise WavuError(f"{self.out_dir} holds files that wavu did not make ({strange[0]}{more}); choose another out_dir")
+
     @contextmanager
     def run(self) -> Iterator[dict]:
         """Do the work inside the block and fill the dict it gives with counts in human units.
 
         A failing block leaves the shards already whole, so that the next run goes on from there; a folder in which
         nothing was achieved is removed.
+
+        Raises:
+            WavuError: another process is writing into the folder.
         """
-        if self.overwrite and self.out_dir.exists():
-            shutil.rmtree(self.out_dir)
-        for left_by_a_kill in self.out_dir.rglob(f".*{PARTIAL}"):
-            left_by_a_kill.unlink()
-        resumed = (self.out_dir / "plan.json").exists()
-        write_json(self.out_dir / "plan.json", self.plan)
-        counts: dict = {}
-        try:
-            yield counts
-        except BaseException:
-            if not resumed and [path.name for path in self.out_dir.rglob("*") if path.is_file()] == ["plan.json"]:
-                shutil.rmtree(self.out_dir)
-            raise
-        seconds = round(time.perf_counter() - self.began, 2)
-        done = {"counts": counts, "seconds": seconds, "peak_memory_gb": peak_memory_gb()}
-        write_json(self.out_dir / "stage.json", self.plan | done)
-        (self.out_dir / "plan.json").unlink()
+        with _held(self.out_dir):
+            before = read_json(self.out_dir / "plan.json") if (self.out_dir / "plan.json").exists() else {}
+            if self.overwrite or before.get("emptying"):
+                self._empty()
+            if (self.out_dir / "stage.json").exists():
+                raise WavuError(f"{self.out_dir} has just been finished by another process")
+            resumed = bool(before) and not self.overwrite
+            for left_by_a_kill in self.out_dir.rglob(f".*{PARTIAL}"):
+                left_by_a_kill.unlink()
+            write_json(self.out_dir / "plan.json", self.plan | {"process": os.getpid(), "machine": platform.node()})
+            counts: dict = {}
+            try:
+                yield counts
+            except BaseException:
+                if not resumed and [path.name for path in self.out_dir.rglob("*") if path.is_file()] == ["plan.json"]:
+                    shutil.rmtree(self.out_dir)
+                raise
+            seconds = round(time.perf_counter() - self.began, 2)
+            done = {"counts": counts, "seconds": seconds, "peak_memory_gb": peak_memory_gb()}
+            write_json(self.out_dir / "stage.json", self.plan | done)
+            (self.out_dir / "plan.json").unlink()
+
+    def _empty(self) -> None:
+        """Delete what the stage has made, and nothing else; killed in the middle, the next run goes on with it."""
+        write_json(self.out_dir / "plan.json", self.plan | {"emptying": True})
+        (self.out_dir / "stage.json").unlink(missing_ok=True)  # first, as it says that all else is there
+        for folder, _, names in os.walk(self.out_dir, topdown=False):
+            for name in names:
+                path = Path(folder, name)
+                ours = path.relative_to(self.out_dir).as_posix()
+                if ours != "plan.json" and any(fnmatchcase(ours, pattern) for pattern in self.makes):
+                    path.unlink()
+            if Path(folder) != self.out_dir and not os.listdir(folder):
+                os.rmdir(folder)
+
+
+def _paths(settings: Settings) -> Iterator[Path]:
+    """All files and folders that are named in settings, but for out_dir."""
+    values = [value for name, value in settings if name != "out_dir"]
+    while values:
+        value = values.pop()
+        if isinstance(value, Path):
+            yield value
+        elif isinstance(value, Settings | dict):
+            values += [inner for _, inner in (value if isinstance(value, Settings) else value.items())]
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Make a folder if there is none, and hold it, so that nobody else writes into it; a kill lets go of it.
+
+    Raises:
+        WavuError: another process holds it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        why = "a file has its name" if folder.is_file() else error.strerror
+        raise WavuError(f"cannot make the folder {folder}: {why}; choose another out_dir") from error
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        plan = read_json(folder / "plan.json") if (folder / "plan.json").exists() else {}
+        by = f"process {plan['process']} on {plan['machine']}" if "process" in plan else "another process"
+        raise WavuError(f"{folder} is being written by {by}; wait until it has finished, or choose another out_dir") from None
+    except OSError:
+        pass  # a file system without locks, such as some of a network
 
 
 def peak_memory_gb() -> float:

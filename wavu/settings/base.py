@@ -115,7 +115,11 @@ def _in_words(schema: type[Settings], error: Any, command: str) -> str:  # noqa:
         case "missing":
             return f"{key} must be given: python -m wavu.{command} {key}=..."
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{key} is a block of settings; give one of them: {', '.join(below)}" if below else f"{key}={value} must be a mapping"
+            return (
+                f"{key} is a block of settings; give one of them: {', '.join(below)}"
+                if below
+                else f"{key}={value} must be a mapping"
+            )
     told = {
         "int_type": "must be a whole number",
         "int_from_float": "must be a whole number",

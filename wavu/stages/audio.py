@@ -23,6 +23,13 @@ from wavu.store import read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
+SHARD = ("[0-9]*/*.npy", "[0-9]*/rows.json")
+MAKES = (
+    "manifest.tsv",
+    "skipped.tsv",
+    "frontend/frontend.*",
+    *(f"{kind}/{name}" for kind in ("shards", "encoded") for name in SHARD),
+)
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 
@@ -32,7 +39,7 @@ def prepare_audio(settings: PrepareAudio) -> None:
     encoder, model = settings.encoder, settings.encoder.model if isinstance(settings.encoder, HuggingFace) else None
     source = str(encoder.folder) if isinstance(encoder, Precomputed) else model
     inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(source)}
-    stage = Stage(settings, command="prepare_audio", inputs=inputs)
+    stage = Stage(settings, command="prepare_audio", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
