@@ -176,10 +176,12 @@ def test_an_encoder_folder_gives_its_hidden_states(family: str, corpus: Path, tm
 
 def test_precomputed_frames_need_no_audio(tmp_path: Path, run) -> None:
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "train.npy", rng.normal(size=(90, 6)).astype(np.float32))
-    (tmp_path / "train.lengths").write_text("30\n0\n60\n")
+    source = tmp_path / "theirs"
+    source.mkdir()
+    np.save(source / "train.npy", rng.normal(size=(90, 6)).astype(np.float32))
+    (source / "train.lengths").write_text("30\n0\n60\n")
     code, told = run(
-        "encoder=precomputed", f"encoder.folder={tmp_path}", f"out_dir={tmp_path / 'out'}", *SMALL, "segment=cluster_runs"
+        "encoder=precomputed", f"encoder.folder={source}", f"out_dir={tmp_path / 'out'}", *SMALL, "segment=cluster_runs"
     )
     assert code == 0 and "no frames" in told
     speech = Speech.read(tmp_path / "out")
