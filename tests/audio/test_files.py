@@ -1,5 +1,6 @@
 """Which recordings there are, in every form they may be given."""
 
+import os
 from itertools import chain
 from pathlib import Path
 
@@ -26,6 +27,29 @@ def test_a_folder_is_searched_at_any_depth_and_through_links(tmp_path: Path) -> 
     found = find_audio(tmp_path / "in")
     assert [recording.id for recording in found] == ["a.b", "b", "c", "linked/z", "x/y/a"]
     assert all(recording.path.is_absolute() for recording in found)
+
+
+def test_no_folder_is_entered_twice(tmp_path: Path) -> None:
+    """A link to its own folder made 41 recordings of one."""
+    touch(tmp_path / "in", "a.wav", "x/b.wav")
+    touch(tmp_path / "far", "c.wav")
+    for name, target in (("loop", "in"), ("x/up", "in"), ("again", "in/x"), ("first", "far"), ("second", "far"), ("gone", "no")):
+        (tmp_path / "in" / name).symlink_to(tmp_path / target)
+    (tmp_path / "far" / "back").symlink_to(tmp_path / "in")
+    assert [recording.id for recording in find_audio(tmp_path / "in")] == ["a", "first/c", "x/b"]
+
+
+def test_a_folder_that_is_called_like_a_recording_is_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "x.wav/a.wav")
+    assert [recording.id for recording in find_audio(tmp_path)] == ["x.wav/a"]
+
+
+def test_names_that_no_table_can_hold_are_written_with_backslashes(tmp_path: Path) -> None:
+    for name in (b"tab\there.wav", b"new\nline.wav", b"n\xff.wav", "ü.wav".encode()):
+        open(os.fsencode(tmp_path) + b"/" + name, "wb").close()
+    found = find_audio(tmp_path)
+    assert {recording.id for recording in found} == {"tab\\there", "new\\nline", "n\\udcff", "ü"}
+    assert all(recording.path.exists() for recording in found) and recordings_fingerprint(found)
 
 
 @pytest.mark.parametrize(

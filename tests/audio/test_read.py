@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wavu.audio import read
-from wavu.audio.read import defect, duration, pieces, read_audio
+from wavu.audio.read import breaks_off, defect, duration, pieces, read_audio, read_blocks
 from wavu.errors import WavuError
 from wavu.units import RATE_HZ
 
@@ -92,3 +94,70 @@ def test_a_long_file_is_cut_in_its_pauses(tmp_path: Path) -> None:
     (first, _), (second, third), (_, last) = parts
     assert first == 0 and 3.1 <= second <= 3.2 and 7.0 <= third <= 7.1 and last == 10
     assert pieces(tmp_path / "a.wav", 2.0, 5.0, max_seconds=4.0) == [(2.0, 5.0)]
+
+
+def speech_like(path: Path, seconds: float = 3.0, rate: int = 16_000) -> bytes:
+    kind = {"format": "OGG", "subtype": "OPUS"} if path.suffix == ".opus" else {}
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * rate)), rate, **kind)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "opus"])
+def test_a_file_that_breaks_off_is_known_by_its_container(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    content = speech_like(path)
+    assert not breaks_off(path)
+    path.write_bytes(content[: len(content) // 2])
+    assert breaks_off(path)
+
+
+@pytest.mark.parametrize(("suffix", "content"), [("flac", None), ("mp3", None), ("wav", b""), ("wav", b"RIFF"), ("ogg", b"OggS")])
+def test_of_other_files_nothing_is_said(suffix: str, content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    speech_like(path) if content is None else path.write_bytes(content)
+    assert breaks_off(path) == (content == b"OggS") and not breaks_off(tmp_path / "nowhere.wav")
+
+
+@pytest.mark.parametrize("rate", [1, 3_999, 192_001, 700_000])
+def test_a_rate_that_no_speech_has_is_refused(rate: int, tmp_path: Path) -> None:
+    """128 kB that claim 1 Hz would be 18 hours."""
+    soundfile.write(tmp_path / "a.wav", tone(1, 16_000), rate)
+    with pytest.raises(WavuError, match=f"claims {rate:,} samples per second"):
+        read_audio(tmp_path / "a.wav")
+    assert duration(tmp_path / "a.wav") == 0
+
+
+def test_a_header_that_promises_more_than_there_is_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    content = bytearray(speech_like(path, 70.0))
+    assert duration(path) == pytest.approx(70.0)
+    content[21] = (content[21] & 0xF0) | 0x0F  # the highest of 36 bits of the number of samples: a thousand hours
+    content[22] = 0xFF
+    path.write_bytes(content)
+    assert duration(path) in (0.0, pytest.approx(70.0, abs=0.5))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "opus", "aiff", "au"])
+@settings(max_examples=45, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_gives_audio_or_a_reason(suffix: str, data: st.DataObject, tmp_path: Path) -> None:
+    """Bytes changed, most of them in the header, or cut out: some 300 files; no other error, and no more audio than could be there."""
+    content = bytearray(DAMAGED.setdefault(suffix, speech_like(tmp_path / f"whole.{suffix}", 1.0)))
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, 80) | st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=6))
+    path = tmp_path / f"damaged.{suffix}"
+    path.write_bytes(content)
+    breaks_off(path)
+    assert 0 <= duration(path) < 3_600
+    try:
+        total = 0
+        for block in read_blocks(path):
+            assert block.dtype == np.float32 and block.ndim == 1 and len(block) <= 61 * RATE_HZ
+            total += len(block)
+        assert total < 60 * RATE_HZ
+    except WavuError as error:
+        assert str(error).count("\n") == 0 and len(str(error)) > len("unreadable: ")
+
+
+DAMAGED: dict[str, bytes] = {}

@@ -8,7 +8,7 @@ import soundfile
 
 from wavu.audio.encoder import Mfcc
 from wavu.audio.features import cepstra
-from wavu.audio.files import Recording
+from wavu.audio.files import Recording, measured
 from wavu.audio.frontend import speech_of
 from wavu.audio.read import read_audio
 from wavu.audio.shards import Encoded, encode_audio, slice_frames, write_skipped
@@ -43,6 +43,29 @@ def test_what_is_of_use_is_encoded_and_the_rest_named(tmp_path: Path) -> None:
     ]
     assert first.frames.lengths.tolist() == [49] and first.spans[0].tolist() == [[1.0, 2.0]]
     assert second.frames.flat.shape == (0, 78) and not second.kept and len(second.skipped) == 1
+
+
+def test_a_name_that_no_table_can_hold_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    path = noise(tmp_path / "tab\there.wav", 1.0)
+    (encoded,) = encode_audio([[Recording("tab", path, 0.0, 1.0)]], encoder=Mfcc(), **LIMITS)
+    assert (
+        not encoded.kept
+        and encoded.skipped[0]["path"].endswith("/tab\\there.wav")
+        and "rename it" in encoded.skipped[0]["reason"]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "opus"])
+def test_of_a_file_that_breaks_off_the_beginning_is_used_and_the_rest_told(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    kind = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 8 * 16_000), 16_000, **kind)
+    whole = path.read_bytes()
+    for content, told in ((whole, []), (whole[: len(whole) // 2], ["its end is missing"])):
+        path.write_bytes(content)
+        (encoded,) = encode_audio([measured(Recording("a", path), max_seconds=40)], encoder=Mfcc(), **LIMITS)
+        assert [row["reason"].split(":")[0] for row in encoded.skipped] == told
+        assert encoded.kept[0]["end"] == pytest.approx(4.0 if told else 8.0, abs=1.1)
 
 
 def test_a_shard_comes_back_from_disk(tmp_path: Path) -> None:

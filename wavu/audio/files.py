@@ -1,7 +1,9 @@
 """Which recordings there are: a folder, a manifest of ours, or one of the original's."""
 
 import os
+import re
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,18 +39,42 @@ class Recording:
 def find_audio(folder: Path) -> list[Recording]:
     """Every audio file below a folder, named by its relative path without suffix, in order of name.
 
+    Links to folders elsewhere are followed, each folder once. A name that no table can hold is written with backslashes.
+
     Raises:
         WavuError: the folder is missing or holds no audio.
     """
     if not folder.is_dir():
         raise WavuError(f"{folder} is not a folder of recordings; check the path")
-    paths = sorted(
-        Path(top) / name for top, _, names in os.walk(folder, followlinks=True) for name in names if not name.startswith(".")
-    )
-    paths = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    paths = sorted(path for path in _files_below(folder) if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise WavuError(f"folder {folder} holds no audio (looked for {', '.join(sorted(SUFFIXES))}); check the path")
-    return _unique([Recording(path.relative_to(folder).with_suffix("").as_posix(), path.absolute()) for path in paths])
+    return _unique([Recording(escaped(path.relative_to(folder).with_suffix("")), path.absolute()) for path in paths])
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Files that are not hidden; a folder that links lead to again, or that was there already, is not entered a second time."""
+    entered = {os.path.realpath(folder)}
+    for top, folders, names in os.walk(folder, followlinks=True):
+        inside = [name for name in folders if not os.path.islink(os.path.join(top, name))]
+        entered |= {os.path.realpath(os.path.join(top, name)) for name in inside}
+        for name in sorted(set(folders) - set(inside)):
+            target = os.path.realpath(os.path.join(top, name))
+            if target not in entered and not Path(target).is_relative_to(os.path.realpath(folder)):
+                entered.add(target)
+                inside.append(name)
+        folders[:] = inside
+        yield from (Path(top, name) for name in names if not name.startswith(".") and os.path.isfile(os.path.join(top, name)))
+
+
+def escaped(path: Path) -> str:
+    """A path as a table can hold it: bytes that are not UTF-8, tabs and line ends with backslashes.
+
+    >>> escaped(Path("a b/c")), escaped(Path("a\\tb"))
+    ('a b/c', 'a\\\\tb')
+    """
+    name = path.as_posix().encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
 def read_manifest(manifest: Path) -> list[Recording]:

@@ -18,7 +18,10 @@ SUFFIXES = frozenset(
 BLOCK_SECONDS = 60  # decoded at a time, so that hours of 48 kHz stereo never lie in memory
 BLOCK_VALUES = 2**25  # at most, of all channels together: a few kilobytes may hold a minute of silence in 255 channels
 CUT_SEARCH_SECONDS = 2.0  # how far from an even cut a pause is looked for
+WAV_LENGTH_UNKNOWN = 2**31  # bytes; what a piped WAV claims to exceed
+OGG_PAGE = 2**16  # bytes, at most
 LENGTH_UNKNOWN = 2**40  # samples; what a piped FLAC, whose header leaves its length open, claims to exceed
+RATES_HZ = (4_000, 192_000)  # of recordings of speech; a header that claims 1 Hz would make hours of a few kilobytes
 FULL_SCALE = 0.97  # below 1, because resampling rounds the corners of clipped peaks
 
 
@@ -35,7 +38,7 @@ def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = Non
     """What :func:`read_audio` decodes, about ``BLOCK_SECONDS`` at a time."""
     try:
         with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
+            rate = _possible(file.samplerate)
             left = (file.frames if end is None else min(file.frames, round(end * rate))) - round(start * rate)
             if left <= 0:
                 return
@@ -51,12 +54,52 @@ def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = Non
 
 
 def duration(path: Path | str) -> float:
-    """Seconds of audio; 0 where the file cannot be read."""
+    """Seconds of audio; 0 where the file cannot be read. A header that promises minutes is not believed until the last is there."""
     try:
-        header = soundfile.info(path)
-        return header.duration if header.frames < LENGTH_UNKNOWN else len(read_audio(path)) / RATE_HZ
-    except (soundfile.SoundFileError, OSError, WavuError):
+        with soundfile.SoundFile(path) as file:
+            rate, frames = _possible(file.samplerate), file.frames
+            if frames <= BLOCK_SECONDS * rate or (frames < LENGTH_UNKNOWN and _reaches(file, frames)):
+                return frames / rate
+        return sum(map(len, read_blocks(path))) / RATE_HZ
+    except (soundfile.SoundFileError, OSError, ValueError, WavuError):
         return 0.0
+
+
+def _reaches(file: soundfile.SoundFile, frames: int) -> bool:
+    """Whether the last of ``frames`` can be read."""
+    try:
+        file.seek(frames - 1)
+        return len(file.read(1)) == 1
+    except soundfile.SoundFileError:
+        return False
+
+
+def breaks_off(path: Path) -> bool:
+    """Whether a file ends before the end that its container names, as a copy does that was interrupted.
+
+    Told of WAV, whose header knows its size, and of Ogg (Vorbis, Opus), whose last page has a flag. FLAC that breaks off cannot
+    be read, and MP3 gives less than it promises.
+    """
+    try:
+        with open(path, "rb") as file:
+            head, size = file.read(12), file.seek(0, 2)
+            if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+                promised = int.from_bytes(head[4:8], "little") + 8
+                return size < promised < WAV_LENGTH_UNKNOWN
+            if head[:4] == b"OggS":
+                file.seek(max(0, size - OGG_PAGE))
+                tail = file.read()
+                last = tail.rfind(b"OggS")
+                return last < 0 or not tail[last + 5 : last + 6] or not tail[last + 5] & 4
+    except OSError:
+        pass
+    return False
+
+
+def _possible(rate: int) -> int:
+    if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+        raise WavuError(f"unreadable: it claims {rate:,} samples per second, and speech has {RATES_HZ[0]:,} to {RATES_HZ[1]:,}")
+    return rate
 
 
 def defect(waveform: np.ndarray, *, min_seconds: float, max_clipped: float) -> str | None:
@@ -104,4 +147,4 @@ def _reason(path: Path, error: Exception) -> str:
         return "the file does not exist"
     if path.stat().st_size == 0:
         return "the file has no bytes"
-    return str(error).split(": ")[-1].rstrip(".")
+    return str(error).split(": ")[-1].rstrip(".") or "the file is damaged, or breaks off"

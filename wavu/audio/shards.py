@@ -10,9 +10,9 @@ import numpy as np
 
 from wavu.audio.encoder import Encoder, on_all_cores
 from wavu.audio.features import CEPSTRUM_DIM, cepstra
-from wavu.audio.files import Recording
+from wavu.audio.files import Recording, escaped
 from wavu.audio.frontend import joined, speech_of
-from wavu.audio.read import defect, read_audio
+from wavu.audio.read import breaks_off, defect, duration, read_audio
 from wavu.errors import WavuError
 from wavu.feed import ahead
 from wavu.progress import say, track
@@ -20,6 +20,7 @@ from wavu.ragged import Ragged
 from wavu.store import read_json, write_json, write_table
 from wavu.units import seconds
 
+SHORT_SECONDS = 0.5  # a file that gives so much less than it promises breaks off; headers round
 WARNINGS = 10  # shown; the others are in the table
 
 
@@ -52,6 +53,18 @@ class Encoded:
         return cls(**read_json(folder / "rows.json"), **arrays)
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A recording after VAD.
+
+    kept: with its end as decoded, its speech (T,) and spans (P, 2). skipped: a row of ``skipped.tsv``, why it, or its end, is of
+    no use.
+    """
+
+    kept: tuple[Recording, np.ndarray, np.ndarray] | None = None
+    skipped: dict | None = None
+
+
 Encode = Callable[[Iterable[list[Recording]]], Iterator[Encoded]]
 
 
@@ -65,12 +78,12 @@ def encode_audio(
     listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
     with ThreadPoolExecutor() as pool:
         for heard in ahead(list(pool.map(listen, shard)) for shard in shards):
-            kept = [row for row in heard if not isinstance(row, dict)]
+            kept = [one.kept for one in heard if one.kept]
             waveforms = [speech for _, speech, _ in kept]
             frames = encoder.encode(waveforms)
             yield Encoded(
                 kept=[_row(recording) for recording, _, _ in kept],
-                skipped=[row for row in heard if isinstance(row, dict)],
+                skipped=[one.skipped for one in heard if one.skipped],
                 frames=joined(frames, encoder.dim),
                 spans=_spans([spans for _, _, spans in kept]),
                 cepstra=_beside(frames, on_all_cores(cepstra, waveforms)) if with_cepstra else None,
@@ -117,22 +130,32 @@ def write_skipped(path: Path, rows: list[dict]) -> None:
         say(f"skipped {len(rows) - WARNINGS} more: see {path}")
 
 
-def _listen(
-    recording: Recording, *, vad: dict, min_seconds: float, max_clipped: float
-) -> tuple[Recording, np.ndarray, np.ndarray] | dict:
-    """A recording with its end as decoded, its speech (T,) and spans (P, 2); or, as in ``skipped.tsv``, why it is of no use."""
-    path = str(recording.path)
+def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped: float) -> Heard:
+    """What of a recording is of use, and why the rest is not."""
+    path, skipped = escaped(recording.path), partial(_skipped, recording.path)
+    if path != recording.path.as_posix():
+        return Heard(
+            skipped=skipped("the name holds a tab, a line end or bytes that are not UTF-8, which tables cannot; rename it")
+        )
     try:
-        waveform = read_audio(path, start=recording.start, end=recording.end)
+        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
     except WavuError as error:
-        return {"path": path, "reason": str(error)}
+        return Heard(skipped=skipped(str(error)))
     reason = defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped)
     if reason:
-        return {"path": path, "reason": reason}
+        return Heard(skipped=skipped(reason))
     speech, spans = speech_of(waveform, vad=vad, min_seconds=min_seconds)
     if not len(speech):
-        return {"path": path, "reason": f"less than {min_seconds:g} s of speech"}
-    return replace(recording, end=round(recording.start + seconds(len(waveform)), 4)), speech, spans + np.float32(recording.start)
+        return Heard(skipped=skipped(f"less than {min_seconds:g} s of speech"))
+    end = round(recording.start + seconds(len(waveform)), 4)
+    cut = recording.end - end > SHORT_SECONDS or (breaks_off(recording.path) and end > duration(recording.path) - SHORT_SECONDS)
+    rest = skipped(f"its end is missing: the file breaks off after {end:.1f} s, which are used") if cut else None
+    return Heard((replace(recording, end=end), speech, spans + np.float32(recording.start)), rest)
+
+
+def _skipped(path: Path, reason: str) -> dict:
+    """A row of ``skipped.tsv``."""
+    return {"path": escaped(path), "reason": reason}
 
 
 def _beside(frames: list[np.ndarray], cepstra: list[np.ndarray]) -> Ragged:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Work, Word
+from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Word, Work
 
 
 class NoVad(Settings):

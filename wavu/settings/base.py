@@ -105,7 +105,7 @@ def _tag(block: type[Settings]) -> str | None:
     return get_args(field.annotation)[0] if field else None
 
 
-def _in_words(schema: type[Settings], error: Any, command: str) -> str:  # noqa: ANN401: pydantic's own dict
+def _in_words(schema: type[Settings], error: Any, command: str) -> str:
     """One error of pydantic in the reader's terms."""
     key, beside, below = _place(schema, error["loc"])
     value, context, kind = error["input"], error.get("ctx", {}), error["type"]
