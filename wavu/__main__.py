@@ -1,4 +1,7 @@
-"""The command ``wavu``: ``wavu learn ...`` is ``python -m wavu.learn ...``, and ``wavu`` alone lists all commands."""
+"""The command ``wavu``: ``wavu learn ...`` is ``python -m wavu.learn ...``, and ``wavu`` alone lists all commands.
+
+``eval "$(wavu --completion)"`` in bash (in zsh after ``autoload -U bashcompinit && bashcompinit``) completes with Tab.
+"""
 
 import ast
 import difflib
@@ -7,6 +10,7 @@ import sys
 from pathlib import Path
 
 import wavu
+from wavu.completion import SCRIPT, offered
 
 GROUPS = {
     "path": ["learn", "check", "prepare_audio", "prepare_text", "decipher_segments", "gan_train", "self_train"],
@@ -17,12 +21,18 @@ GROUPS = {
 
 
 def main() -> None:
-    """Run the command that is named, list all, or tell the version."""
+    """Run the command that is named, list all, tell the version, or help the shell."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(overview())
     elif name == "--version":
         print(f"wavu {wavu.__version__}")
+    elif name == "--completion":
+        print(SCRIPT, end="")
+    elif name == "--complete":
+        from wavu.command import CONFIGS  # here, as Hydra takes its time
+
+        print("\n".join(offered(rest, [shown(module) for module in commands()], CONFIGS)))
     elif (module := name.replace("-", "_")) in commands():
         sys.argv = [f"wavu {name}", *rest]
         importlib.import_module(f"wavu.{module}").main()
