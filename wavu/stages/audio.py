@@ -1,6 +1,7 @@
 """Recordings to frames, acoustic units and segments: VAD, encoder, k-means, PCA, segmentation, shard by shard."""
 
 import shutil
+from collections.abc import Iterable
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -117,11 +118,12 @@ def _encode_sample(shards: list[list[Recording]], encode: Encode, settings: Prep
 def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
     level = isinstance(settings.encoder, HuggingFace)  # MFCC are level by nature; frames of the original were not
-    heard = (Encoded.read(folder).frames for folder in sample)
-    flats = [centred(frames).flat if level else frames.flat for frames in heard]
-    frames = _draw(flats, settings.sample.frames, settings.seed)
+    encoded = [Encoded.read(folder) for folder in sample]  # memory-maps
+    lengths = [len(shard.frames.flat) for shard in encoded]
+    flats = (centred(shard.frames).flat if level else shard.frames.flat for shard in encoded)  # one in memory at a time
+    frames = _draw(flats, lengths, settings.sample.frames, settings.seed)
     if not len(frames):
-        reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
+        reasons = sorted({row["reason"] for shard in encoded for row in shard.skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
     kept = settings.plain("vad", "encoder", "segment", "min_seconds", "max_seconds")
     model = kept["encoder"].get("model")
@@ -132,15 +134,15 @@ def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
     if not settings.targets.clusters:
         return front
-    cepstra = _draw([Encoded.read(folder).cepstra.flat for folder in sample], settings.sample.frames, seed)
+    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra), lengths, settings.sample.frames, seed)
     return front.with_targets(cepstra, kmeans=kmeans | settings.targets.plain(), seed=seed)
 
 
-def _draw(flats: list[np.ndarray], n: int, seed: int) -> np.ndarray:
-    """At most ``n`` rows (n, D), drawn evenly from all arrays (N, D) together."""
-    edges = np.cumsum([0, *map(len, flats)])
+def _draw(flats: Iterable[np.ndarray], lengths: list[int], n: int, seed: int) -> np.ndarray:
+    """At most ``n`` rows (n, D), drawn evenly from all arrays (N, D) of these lengths together."""
+    edges = np.cumsum([0, *lengths])
     rows = np.sort(np.random.default_rng(seed).choice(edges[-1], min(n, edges[-1]), replace=False))
-    inside = [rows[slice(*np.searchsorted(rows, edges[part : part + 2]))] - edges[part] for part in range(len(flats))]
+    inside = [rows[slice(*np.searchsorted(rows, edges[part : part + 2]))] - edges[part] for part in range(len(lengths))]
     return np.concatenate([flat[chosen] for flat, chosen in zip(flats, inside, strict=True)])
 
 
