@@ -114,6 +114,15 @@ def test_each_step_moves_its_own_player_and_names_its_losses(hears: str, rules) 
     assert all(value.shape == (2,) and not value.requires_grad for value in terms.values())
 
 
+def test_a_term_is_followed_by_its_name_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(losses.GENERATOR_TERMS, "loudness", lambda it: it.logits.square().mean((1, 2, 3)))
+    heard = {
+        weight: play(crowd(different(2, **{"loss.loudness": weight})), heard_batches("segments"), 40) for weight in (0.0, 1e3)
+    }
+    first, last = ({weight: terms[row]["generator/loudness"] for weight, terms in heard.items()} for row in (0, -2))
+    assert torch.equal(first[0.0], first[1e3]) and (last[1e3] < last[0.0]).all()
+
+
 def test_without_targets_a_generator_of_frames_is_trained_all_the_same() -> None:
     population = crowd(different(2), "frames")
     terms = play(population, heard_batches("frames", targets=None), 2)

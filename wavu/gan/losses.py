@@ -100,7 +100,7 @@ class MadeUp:
     padding_counts: bool
 
 
-# All terms that have a weight, which a setting of the same name under ``loss:`` gives; None where there is nothing to compute.
+# All terms that have a weight, which the setting of the same name in wavu.settings.gan.Loss gives; None: nothing to compute.
 DISCRIMINATOR_TERMS: dict[str, Callable[[Judged], Tensor | None]] = {
     "gradient_penalty": lambda it: gradient_penalty(it.critic.slope(it.between, it.lengths), it.settings["slope"]),
 }

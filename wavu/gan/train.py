@@ -101,7 +101,7 @@ def discriminator_step(
 ) -> dict[str, Tensor]:
     """The discriminator learns to tell made-up phones from real ones. Values (M).
 
-    settings: of the losses, by name (M): the weights of all terms, and the slope that the gradient penalty asks for.
+    settings: of the losses, by name (M): the weight of each term that counts, and the slope that the gradient penalty asks for.
     """
     with torch.set_grad_enabled(rules.joint_clipping):
         heard = generator(batch.inputs, batch.lengths, noise)
@@ -120,7 +120,7 @@ def discriminator_step(
         "made_up": losses.called_made_up(critic.score(made, lengths)),
         "real": losses.called_real(critic.score(real, batch.phone_lengths)),
     }
-    terms = {name: term(judged) for name, term in losses.DISCRIMINATOR_TERMS.items()}
+    terms = {name: term(judged) for name, term in losses.DISCRIMINATOR_TERMS.items() if name in settings}
     return _play("discriminator", discriminator, generator if rules.joint_clipping else None, answers, terms, settings)
 
 
@@ -134,7 +134,7 @@ def generator_step(
         critic = discriminator.critic()
     made_up = losses.MadeUp(logits, lengths, heard.targets, batch.targets, batch.lengths, rules.padding_counts)
     answers = {"passes": losses.called_real(critic(logits.softmax(-1), lengths))}
-    terms = {name: term(made_up) for name, term in losses.GENERATOR_TERMS.items()}
+    terms = {name: term(made_up) for name, term in losses.GENERATOR_TERMS.items() if name in settings}
     return _play("generator", generator, discriminator if rules.joint_clipping else None, answers, terms, settings)
 
 
