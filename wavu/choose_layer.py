@@ -17,17 +17,18 @@ from rich.console import Console
 
 from wavu.command import command
 from wavu.pictures.layers import layers_table
+from wavu.settings.choose_layer import ChooseLayer
 from wavu.stages.layers import choose_layer, recommend
 
 
-def work(config: dict) -> None:
+def work(settings: ChooseLayer) -> None:
     """Score the layers, show and recommend."""
-    if rows := choose_layer(config):
+    if rows := choose_layer(settings):
         Console(highlight=False).print(layers_table(rows))
-        recommend(rows, config["encoder"]["model"])
+        recommend(rows, settings.encoder.model)
 
 
-main = command("choose_layer", work, __doc__, open_groups=("encoder",))
+main = command("choose_layer", ChooseLayer, work, __doc__, open_groups=("encoder",))
 
 if __name__ == "__main__":
     main()

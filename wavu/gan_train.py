@@ -10,9 +10,10 @@ Curves: tensorboard --logdir runs/gan/curves
 """
 
 from wavu.command import command
+from wavu.settings.gan import GanTrain
 from wavu.stages.gan import gan_train
 
-main = command("gan_train", gan_train, __doc__)
+main = command("gan_train", GanTrain, gan_train, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -30,12 +30,13 @@ from wavu.gan.train import Player, discriminator_step, generator_step
 from wavu.gan.warm_start import initial_kernel
 
 RULES = {"repaired": REPAIRED, "original": ORIGINAL}
-GENERATOR_WEIGHTS = {
+WEIGHTS = {
+    "gradient_penalty": torch.tensor([1.5, 2.0]),
+    "slope": torch.tensor([1.0, 0.5]),
     "diversity": torch.tensor([4.0, 2.0]),
     "smoothness": torch.tensor([0.5, 0.7]),
     "auxiliary": torch.tensor([0.3, 1.0]),
 }
-DISCRIMINATOR_WEIGHTS = {"gradient_penalty": torch.tensor([1.5, 2.0]), "slope": torch.tensor([1.0, 0.5])}
 
 
 class Bowl(nn.Module):
@@ -102,15 +103,24 @@ def test_each_step_moves_its_own_player_and_names_its_losses(hears: str, rules) 
     generator.learning_rates[:], discriminator.learning_rates[:] = 1e-3, 1e-3
     noise, batch = Noise([1, 2], 1, CPU), heard_batches(hears).draw([1, 2], 1)
     before, own = state(discriminator), state(generator)
-    terms = generator_step(generator, discriminator.network, batch, noise, rules, **GENERATOR_WEIGHTS)
+    terms = generator_step(generator, discriminator.network, batch, noise, rules, WEIGHTS)
     assert same(before, state(discriminator)) and not same(own, state(generator))
     names = {"passes", "diversity", "smoothness", "gradient_norm"} | ({"auxiliary"} if hears == "frames" else set())
     assert terms.keys() == {f"generator/{name}" for name in names}
     before, own = [parameter.clone() for parameter in generator.network.parameters()], state(discriminator)
-    terms |= discriminator_step(generator.network, discriminator, batch, noise, rules, **DISCRIMINATOR_WEIGHTS)
+    terms |= discriminator_step(generator.network, discriminator, batch, noise, rules, WEIGHTS)
     assert same(before, list(generator.network.parameters())) and not same(own, state(discriminator))
     assert {f"discriminator/{name}" for name in ("made_up", "real", "gradient_penalty", "gradient_norm")} < terms.keys()
     assert all(value.shape == (2,) and not value.requires_grad for value in terms.values())
+
+
+def test_a_term_is_followed_by_its_name_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(losses.GENERATOR_TERMS, "loudness", lambda it: it.logits.square().mean((1, 2, 3)))
+    heard = {
+        weight: play(crowd(different(2, **{"loss.loudness": weight})), heard_batches("segments"), 40) for weight in (0.0, 1e3)
+    }
+    first, last = ({weight: terms[row]["generator/loudness"] for weight, terms in heard.items()} for row in (0, -2))
+    assert torch.equal(first[0.0], first[1e3]) and (last[1e3] < last[0.0]).all()
 
 
 def test_without_targets_a_generator_of_frames_is_trained_all_the_same() -> None:
@@ -142,10 +152,10 @@ def test_losses_and_gradients_are_those_of_the_plain_terms(rules) -> None:
     logits, lengths, _ = heard()
     counts = {"padding_counts": rules.padding_counts}
     loss = losses.called_real(judge(logits.softmax(-1), lengths))
-    loss = loss + GENERATOR_WEIGHTS["diversity"] * losses.diversity(logits, lengths, **counts)
-    loss = loss + GENERATOR_WEIGHTS["smoothness"] * losses.smoothness(logits, lengths, **counts)
+    loss = loss + WEIGHTS["diversity"] * losses.diversity(logits, lengths, **counts)
+    loss = loss + WEIGHTS["smoothness"] * losses.smoothness(logits, lengths, **counts)
     plain = gradients(loss, net, judge)
-    generator_step(generator, judge, batch, Noise([1, 2], 1, CPU), rules, **GENERATOR_WEIGHTS)
+    generator_step(generator, judge, batch, Noise([1, 2], 1, CPU), rules, WEIGHTS)
     assert all(torch.allclose(p.grad, g, atol=1e-6) for p, g in zip(net.parameters(), plain, strict=True))
 
     logits, lengths, noise = heard()
@@ -156,10 +166,10 @@ def test_losses_and_gradients_are_those_of_the_plain_terms(rules) -> None:
     if rules.padding_counts:
         pair = [each.amax(1, keepdim=True).expand(2, 8) for each in pair]
     (slope,) = torch.autograd.grad(judge(mixed, torch.minimum(*pair)).sum(), mixed, create_graph=True)
-    penalty = losses.gradient_penalty(slope, DISCRIMINATOR_WEIGHTS["slope"])
+    penalty = losses.gradient_penalty(slope, WEIGHTS["slope"])
     loss = losses.called_made_up(judge(made, lengths)) + losses.called_real(judge(lines, batch.phone_lengths))
-    plain = gradients(loss + DISCRIMINATOR_WEIGHTS["gradient_penalty"] * penalty, judge, net)
-    terms = discriminator_step(net, discriminator, batch, Noise([1, 2], 1, CPU), rules, **DISCRIMINATOR_WEIGHTS)
+    plain = gradients(loss + WEIGHTS["gradient_penalty"] * penalty, judge, net)
+    terms = discriminator_step(net, discriminator, batch, Noise([1, 2], 1, CPU), rules, WEIGHTS)
     assert torch.allclose(terms["discriminator/gradient_penalty"], penalty, atol=1e-5)
     if not rules.joint_clipping:  # there the penalty's mixture leads into the generator as well, and into the norm
         assert all(torch.allclose(p.grad, g, atol=1e-5) for p, g in zip(judge.parameters(), plain, strict=True))

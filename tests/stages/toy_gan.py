@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from tests.gan.toy import FRAMES, toy_speech
-from wavu.command import CONFIGS
+from wavu.command import composed
 from wavu.ragged import Ragged
 from wavu.selection import Judge
+from wavu.settings.gan import GanTrain
 from wavu.stages import gan
 from wavu.store import read_json, read_table
 
@@ -32,10 +31,9 @@ SEGMENTS, FRAMES_HEARD = ("recipe=wav2vec_u",), ("recipe=wav2vec_u2", "loss.auxi
 UTTERANCES = 150
 
 
-def settings(folders: Path, name: str, *changes: str) -> dict:
-    given = (f"audio={folders}/audio", f"text={folders}/text", f"out_dir={folders}/{name}", *SMALL, *changes)
-    with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose(config_name="gan_train", overrides=list(given)), resolve=True)
+def settings(folders: Path, name: str, *changes: str) -> GanTrain:
+    folder = [f"audio={folders}/audio", f"text={folders}/text", f"out_dir={folders}/{name}"]
+    return composed("gan_train", GanTrain, [*folder, *SMALL, *changes])
 
 
 def train(folders: Path, name: str, *changes: str) -> dict:

@@ -4,10 +4,14 @@ Baevski et al. 2021, Liu et al. 2022, and the original implementation where it d
 padding too; changed on purpose, unless ``padding_counts``: an utterance's loss must not depend on how long its neighbours are.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wavu.gan.discriminator import Critic
 from wavu.gan.windows import inside, padded_to_longest
 
 
@@ -64,3 +68,48 @@ def auxiliary(logits: Tensor, targets: Tensor, lengths: Tensor, *, padding_count
     """
     each = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-1, reduction="none").view(targets.shape)
     return each.sum((1, 2)) / (padded_to_longest(lengths) if padding_counts else lengths).sum(1)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a discriminator's terms are computed from, beside its two answers.
+
+    between (M, B, L, V), lengths (M, B): mixtures of real and made-up phones, as ``critic`` has heard them, up to the end of the
+    shorter. settings: the members' own of ``loss.``, by name (M).
+    """
+
+    critic: Critic
+    between: Tensor
+    lengths: Tensor
+    settings: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """What a generator's terms are computed from, beside the discriminator's answer.
+
+    logits (M, B, S, V), lengths (M, B): after JOIN. guesses (M, B, N, K'), targets (M, B, N), heard (M, B): of the auxiliary
+    targets, where there are any, and how many inputs there were.
+    """
+
+    logits: Tensor
+    lengths: Tensor
+    guesses: Tensor | None
+    targets: Tensor | None
+    heard: Tensor
+    padding_counts: bool
+
+
+# All terms that have a weight, which the setting of the same name in wavu.settings.gan.Loss gives; None: nothing to compute.
+DISCRIMINATOR_TERMS: dict[str, Callable[[Judged], Tensor | None]] = {
+    "gradient_penalty": lambda it: gradient_penalty(it.critic.slope(it.between, it.lengths), it.settings["slope"]),
+}
+GENERATOR_TERMS: dict[str, Callable[[MadeUp], Tensor | None]] = {
+    "diversity": lambda it: diversity(it.logits, it.lengths, padding_counts=it.padding_counts),
+    "smoothness": lambda it: smoothness(it.logits, it.lengths, padding_counts=it.padding_counts),
+    "auxiliary": lambda it: (
+        None
+        if it.guesses is None or it.targets is None
+        else auxiliary(it.guesses, it.targets, it.heard, padding_counts=it.padding_counts)
+    ),
+}

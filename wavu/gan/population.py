@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from wavu.gan.batches import Batch
 from wavu.gan.members import Member, setting
 from wavu.gan.noise import Noise
-from wavu.gan.train import DISCRIMINATOR_TERMS, GENERATOR_TERMS, Player, Rules, discriminator_step, generator_step
+from wavu.gan.train import Player, Rules, discriminator_step, generator_step
 
 _MEMORY = 0.95  # of the smoothed losses, from one step of a player to its next
 
@@ -47,11 +47,9 @@ class Population:
         self.update += 1
         noise = Noise(self.seeds, self.update, self.device)
         if self.update > self.head_start and self.update % 2:
-            weights = {name: self._weights[name] for name in GENERATOR_TERMS}
-            terms = generator_step(self.generator, self.discriminator.network, batch, noise, self.rules, **weights)
+            terms = generator_step(self.generator, self.discriminator.network, batch, noise, self.rules, self._loss)
         else:
-            weights = {name: self._weights[name] for name in DISCRIMINATOR_TERMS}
-            terms = discriminator_step(self.generator.network, self.discriminator, batch, noise, self.rules, **weights)
+            terms = discriminator_step(self.generator.network, self.discriminator, batch, noise, self.rules, self._loss)
         self.losses |= {
             name: torch.lerp(value, self.losses[name], _MEMORY) if name in self.losses else value for name, value in terms.items()
         }
@@ -100,7 +98,8 @@ class Population:
     def appoint(self, members: list[Member]) -> None:
         """Say who is in which row; their settings become tensors (M)."""
         self.members = members
-        self._weights = {name: setting(members, f"loss.{name}", self.device) for name in (*DISCRIMINATOR_TERMS, *GENERATOR_TERMS)}
+        names = [name for name in members[0].settings if name.startswith("loss.")]
+        self._loss = {name.removeprefix("loss."): setting(members, name, self.device) for name in names}
         for name in ("generator", "discriminator"):
             rates = setting(members, f"{name}.learning_rate", self.device)
             setattr(self, name, replace(getattr(self, name), learning_rates=rates))

@@ -14,10 +14,6 @@ from wavu.gan.join import join
 from wavu.gan.noise import Noise
 from wavu.gan.windows import padded_to_longest
 
-# What weighs the terms of each player's loss, under ``loss:`` in a recipe.
-DISCRIMINATOR_TERMS = ("gradient_penalty", "slope")
-GENERATOR_TERMS = ("diversity", "smoothness", "auxiliary")
-
 
 @dataclass(frozen=True)
 class Player:
@@ -101,18 +97,11 @@ class Rules:
 
 
 def discriminator_step(
-    generator: Generator,
-    discriminator: Player,
-    batch: Batch,
-    noise: Noise,
-    rules: Rules,
-    *,
-    gradient_penalty: Tensor,
-    slope: Tensor,
+    generator: Generator, discriminator: Player, batch: Batch, noise: Noise, rules: Rules, settings: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """The discriminator learns to tell made-up phones from real ones. Values (M).
 
-    gradient_penalty (M): weight of that term. slope (M): the slope it asks for.
+    settings: of the losses, by name (M): the weight of each term that counts, and the slope that the gradient penalty asks for.
     """
     with torch.set_grad_enabled(rules.joint_clipping):
         heard = generator(batch.inputs, batch.lengths, noise)
@@ -126,43 +115,41 @@ def discriminator_step(
     shorter = torch.minimum(
         *(padded_to_longest(each) if rules.padding_counts else each for each in (lengths, batch.phone_lengths))
     )
-    terms = {
-        "discriminator/made_up": losses.called_made_up(critic.score(made, lengths)),
-        "discriminator/real": losses.called_real(critic.score(real, batch.phone_lengths)),
-        "discriminator/gradient_penalty": losses.gradient_penalty(critic.slope(between, shorter), slope),
+    judged = losses.Judged(critic, between, shorter, settings)
+    answers = {
+        "made_up": losses.called_made_up(critic.score(made, lengths)),
+        "real": losses.called_real(critic.score(real, batch.phone_lengths)),
     }
-    weights = {"discriminator/gradient_penalty": gradient_penalty}
-    return _play(discriminator, generator if rules.joint_clipping else None, terms, weights, "discriminator/gradient_norm")
+    terms = {name: term(judged) for name, term in losses.DISCRIMINATOR_TERMS.items() if name in settings}
+    return _play("discriminator", discriminator, generator if rules.joint_clipping else None, answers, terms, settings)
 
 
 def generator_step(
-    generator: Player, discriminator: Discriminator, batch: Batch, noise: Noise, rules: Rules,
-    *, diversity: Tensor, smoothness: Tensor, auxiliary: Tensor,
-) -> dict[str, Tensor]:  # fmt: skip
-    """The generator learns to make up phones that pass for real. Values (M); the keywords (M) weigh their terms."""
+    generator: Player, discriminator: Discriminator, batch: Batch, noise: Noise, rules: Rules, settings: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The generator learns to make up phones that pass for real. Values (M); settings as for the discriminator."""
     heard = generator.network(batch.inputs, batch.lengths, noise)
     logits, lengths = join(heard.logits, heard.lengths, noise)
     with torch.set_grad_enabled(rules.joint_clipping):
         critic = discriminator.critic()
-    terms = {
-        "generator/passes": losses.called_real(critic(logits.softmax(-1), lengths)),
-        "generator/diversity": losses.diversity(logits, lengths, padding_counts=rules.padding_counts),
-        "generator/smoothness": losses.smoothness(logits, lengths, padding_counts=rules.padding_counts),
-    }
-    if batch.targets is not None:
-        terms["generator/auxiliary"] = losses.auxiliary(
-            heard.targets, batch.targets, batch.lengths, padding_counts=rules.padding_counts
-        )
-    weights = {"generator/diversity": diversity, "generator/smoothness": smoothness, "generator/auxiliary": auxiliary}
-    return _play(generator, discriminator if rules.joint_clipping else None, terms, weights, "generator/gradient_norm")
+    made_up = losses.MadeUp(logits, lengths, heard.targets, batch.targets, batch.lengths, rules.padding_counts)
+    answers = {"passes": losses.called_real(critic(logits.softmax(-1), lengths))}
+    terms = {name: term(made_up) for name, term in losses.GENERATOR_TERMS.items() if name in settings}
+    return _play("generator", generator, discriminator if rules.joint_clipping else None, answers, terms, settings)
 
 
 def _play(
-    player: Player, beside: nn.Module | None, terms: dict[str, Tensor], weights: dict[str, Tensor], norm_name: str
+    name: str,
+    player: Player,
+    beside: nn.Module | None,
+    answers: dict[str, Tensor],
+    terms: Mapping[str, Tensor | None],
+    weights: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Follow the weighted sum of the terms (weight 1 where none is given); the terms and the norm of the gradient."""
-    norm = player.follow(sum(weights.get(name, 1.0) * term for name, term in terms.items()), beside=beside)
-    return {name: term.detach() for name, term in terms.items()} | {norm_name: norm}
+    """Follow the sum of the answers and of the terms by their weights; all of these and the norm of the gradient, as ``name/...``."""
+    known = {term: value for term, value in terms.items() if value is not None}
+    norm = player.follow(sum([*answers.values(), *(weights[term] * value for term, value in known.items())]), beside=beside)
+    return {f"{name}/{part}": value.detach() for part, value in (answers | known | {"gradient_norm": norm}).items()}
 
 
 def _along(members: Tensor, like: Tensor) -> Tensor:

@@ -87,22 +87,22 @@ def seldom_set(schema: type[Settings], values: dict[str, Any], prefix: str = "")
         given = values.get(name, {} if field.default_factory else None)
         blocks = _blocks(field.annotation)
         if blocks and isinstance(given, dict):
-            block = next((block for block in blocks if _tag(block) == given.get("kind")), blocks[0])
+            block = next((block for block in blocks if given.get(_tag(block)[0]) == _tag(block)[1]), blocks[0])
             yield from seldom_set(block, given, f"{prefix}{name}.")
         elif name not in values and not field.is_required():
             yield f"{prefix}{name}", field.get_default(), " ".join((field.description or "").split())
 
 
 def _blocks(annotation: object) -> list[type[Settings]]:
-    """The classes of settings that a field may hold: none for a plain value, several where ``kind`` tells which."""
+    """The classes of settings that a field may hold: none for a plain value, several where their first setting tells which."""
     members = [annotation, *get_args(annotation)]
     return [member for member in members if isinstance(member, type) and issubclass(member, Settings)]
 
 
-def _tag(block: type[Settings]) -> str | None:
-    """The ``kind`` by which settings say that they are this block."""
-    field = block.model_fields.get("kind")
-    return get_args(field.annotation)[0] if field else None
+def _tag(block: type[Settings]) -> tuple[str, str | None]:
+    """The setting that says which of several blocks this is, such as ``kind``: the first of them, and what it says here."""
+    name, field = next(iter(block.model_fields.items()))
+    return name, next(iter(get_args(field.annotation)), None)
 
 
 def _in_words(schema: type[Settings], error: Any, command: str) -> str:
@@ -114,6 +114,9 @@ def _in_words(schema: type[Settings], error: Any, command: str) -> str:
             return f"unknown setting '{key}'{nearest(key, beside)}; see python -m wavu.{command} --help"
         case "missing":
             return f"{key} must be given: python -m wavu.{command} {key}=..."
+        case "union_tag_invalid":
+            name, given, known = (str(context[part]).replace("'", "") for part in ("discriminator", "tag", "expected_tags"))
+            return f"{key}.{name}={given} is unknown; give {known}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return (
                 f"{key} is a block of settings; give one of them: {', '.join(below)}"
@@ -150,7 +153,7 @@ def _place(schema: type[Settings], location: tuple[str | int, ...]) -> tuple[str
         if not blocks:  # within a value: an item of a list, a member of a union
             break
         if len(blocks) > 1:
-            blocks = [block for block in blocks if _tag(block) == part]
+            blocks = [block for block in blocks if _tag(block)[1] == part]
             continue
         key.append(str(part))
         field = blocks[0].model_fields.get(str(part))

@@ -23,6 +23,7 @@ from wavu.prepared import Text
 from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.selection import Judge
+from wavu.settings.choose_layer import ChooseLayer
 from wavu.stage import Stage, fingerprint, finished, folder_fingerprint
 from wavu.store import read_json, write_json, write_table
 from wavu.text.ngram import read_arpa
@@ -35,68 +36,62 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def choose_layer(config: dict) -> list[dict]:
+def choose_layer(settings: ChooseLayer) -> list[dict]:
     """Encode a sample and score its layers one by one; a row for each, none where that was done before."""
-    recordings, text_dir = _recordings(config), Path(config["text"])
+    recordings = _recordings(settings)
     inputs = {
         "recordings": recordings_fingerprint(recordings),
-        "encoder": folder_fingerprint(config["encoder"]["model"]),
-        "text": fingerprint(finished(text_dir, "prepare_text")),
+        "encoder": folder_fingerprint(settings.encoder.model),
+        "text": fingerprint(finished(settings.text, "prepare_text")),
     }
-    stage = Stage(config, command="choose_layer", inputs=inputs)
+    stage = Stage(settings, command="choose_layer", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return []
     kmeans.check_installed()
-    speech_spans(np.zeros(RATE_HZ, np.float32), **config["vad"])  # a missing detector shows here
-    encoder = SideBySide(load_encoder(**config["encoder"] | {"layer": config["encoder"]["layer"] or "all"}))
+    speech_spans(np.zeros(RATE_HZ, np.float32), **settings.vad.plain())  # a missing detector shows here
+    encoder = SideBySide(load_encoder(**settings.encoder.plain() | {"layer": settings.encoder.layer or "all"}))
     with stage.run() as counts:
-        shards = _encode(_sample(recordings, config), encoder, config, stage.out_dir)
+        shards = _encode(_sample(recordings, settings), encoder, settings, stage.out_dir)
         try:
-            rows = _rows(shards, encoder.names, text_dir, config, stage.out_dir)
+            rows = _rows(shards, encoder.names, settings, stage.out_dir)
         except WavuError:  # other settings are needed, for which a new folder is begun
             shutil.rmtree(stage.out_dir / "encoded")
             raise
         write_table(stage.out_dir / "scores.tsv", rows, COLUMNS)
         write_picture(stage.out_dir / "layers.png", scores_by_layer(rows))
-        if not config["keep_frames"]:
+        if not settings.keep_frames:
             shutil.rmtree(stage.out_dir / "encoded")
         shutil.rmtree(stage.out_dir / "rows")
         counts |= _counts(rows, shards)
     return rows
 
 
-def _recordings(config: dict) -> list[Recording]:
-    """What to draw a sample from; refused where there are no layers to choose from."""
-    kind = config["encoder"]["kind"]
-    if kind != "huggingface":
-        raise WavuError(f"encoder={kind} has no layers to choose from; give the folder of a Hugging Face model, or its name")
-    if bool(config["audio_dir"]) == bool(config["manifest"]):
-        raise WavuError("give either audio_dir=FOLDER or manifest=FILE.tsv")
-    if not isinstance(config["repeats"], int) or config["repeats"] < 1:
-        raise WavuError(f"repeats={config['repeats']} must be a whole number from 1")
-    if not config["minutes"] > 0:
-        raise WavuError(f"minutes={config['minutes']} leaves no speech to judge by; give 20 or so")
-    return find_audio(Path(config["audio_dir"])) if config["audio_dir"] else read_manifest(Path(config["manifest"]))
+def _recordings(settings: ChooseLayer) -> list[Recording]:
+    """What to draw a sample from."""
+    if settings.audio_dir:
+        return find_audio(settings.audio_dir)
+    assert settings.manifest  # the settings have one of the two
+    return read_manifest(settings.manifest)
 
 
-def _sample(recordings: list[Recording], config: dict) -> list[list[Recording]]:
+def _sample(recordings: list[Recording], settings: ChooseLayer) -> list[list[Recording]]:
     """Shards of recordings drawn at random, long ones in pieces, enough for the minutes wanted or all there are."""
     drawn: list[Recording] = []
     seconds = 0.0
-    for row in np.random.default_rng(config["seed"]).permutation(len(recordings)):
-        for piece in measured(recordings[row], max_seconds=config["max_seconds"]):
-            if seconds < 60 * config["minutes"]:
+    for row in np.random.default_rng(settings.seed).permutation(len(recordings)):
+        for piece in measured(recordings[row], max_seconds=settings.max_seconds):
+            if seconds < 60 * settings.minutes:
                 drawn.append(piece)
                 seconds += piece.seconds
-    return deal(drawn, shard_minutes=config["shard_minutes"])
+    return deal(drawn, shard_minutes=settings.shard_minutes)
 
 
-def _encode(shards: list[list[Recording]], encoder: SideBySide, config: dict, out_dir: Path) -> list[Encoded]:
+def _encode(shards: list[list[Recording]], encoder: SideBySide, settings: ChooseLayer, out_dir: Path) -> list[Encoded]:
     """The sample's frames, float16 and on disk; what a run before this one left is not encoded again."""
     folders = [out_dir / "encoded" / f"{shard:05d}" for shard in range(len(shards))]
     todo = [shard for shard, folder in enumerate(folders) if not (folder / "rows.json").exists()]
-    limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
+    limits = settings.plain("vad", "min_seconds", "max_clipped")
     encode = partial(encode_audio, encoder=encoder, with_cepstra=False, **limits)
     for shard, encoded in tracked("encoding", todo, shards, encode):
         half = Ragged(encoded.frames.flat.astype(np.float16), encoded.frames.offsets)
@@ -109,20 +104,18 @@ def _encode(shards: list[list[Recording]], encoder: SideBySide, config: dict, ou
     return found
 
 
-def _rows(shards: list[Encoded], names: list[str], text_dir: Path, config: dict, out_dir: Path) -> list[dict]:
+def _rows(shards: list[Encoded], names: list[str], settings: ChooseLayer, out_dir: Path) -> list[dict]:
     """The scores of each layer, those of a run before this one as they are."""
-    text, settings = Text.read(text_dir), config["decipher"]
-    arpa, noise = read_arpa(text_dir / "phones.arpa"), np.random.default_rng(config["seed"])
+    text, decipherment, seed = Text.read(settings.text), settings.decipher, settings.seed
+    arpa, noise = read_arpa(settings.text / "phones.arpa"), np.random.default_rng(seed)
     judge = Judge.of(
         phones_of(text), phones=len(text.phones), log10_probability=lambda said: arpa.score(said, text.phones),
-        sample=sum(len(shard.frames.flat) for shard in shards) // 5, seed=config["seed"], phones_per_second=None,
-        weights=config["selection"],
+        sample=sum(len(shard.frames.flat) for shard in shards) // 5, seed=seed, phones_per_second=None,
+        weights=settings.selection.plain(),
     )  # fmt: skip
-    texts = [with_silence(text, generator=noise, probability=guess, surround=False) for guess in settings["silence_probability"]]
-    guesses = len(texts) * len(settings["search"]["frames_per_phone"])
-    steps = config["repeats"] * n_reports(
-        guesses=guesses, rounds=settings["search"]["rounds"], iterations=settings["search"]["iterations"]
-    )
+    texts = [with_silence(text, generator=noise, probability=guess, surround=False) for guess in decipherment.silence_probability]
+    guesses = len(texts) * len(decipherment.search.frames_per_phone)
+    steps = settings.repeats * n_reports(guesses=guesses, **decipherment.search.plain("rounds", "iterations"))
     rows = []
     with track("deciphering", steps * len(names), "steps") as advance:
         for name in names:
@@ -130,7 +123,7 @@ def _rows(shards: list[Encoded], names: list[str], text_dir: Path, config: dict,
             if not saved.exists():
                 frames = Ragged.join([Ragged(part(shard.frames.flat, names, name), shard.frames.offsets) for shard in shards])
                 report = partial(_told, advance, name)
-                write_json(saved, {"layer": name, **_scores(frames, texts, judge, config, report)})
+                write_json(saved, {"layer": name, **_scores(frames, texts, judge, settings, report)})
             else:
                 advance(steps)
             rows.append(read_json(saved))
@@ -142,40 +135,40 @@ def _told(advance: Callable[..., None], name: str, note: str) -> None:
     advance(note=f"{_named(name)}: {note}")
 
 
-def _scores(frames: Ragged, texts: list[Ragged], judge: Judge, config: dict, report: Callable[[str], None]) -> dict:
+def _scores(frames: Ragged, texts: list[Ragged], judge: Judge, settings: ChooseLayer, report: Callable[[str], None]) -> dict:
     """Means over some decipherments of frames (N, D'), each from other units, and the ``spread`` of their scores.
 
     spread: their standard deviation. suspected_failed: of the best of them.
     """
-    seeds = range(config["seed"], config["seed"] + config["repeats"])
-    runs = [_deciphered(frames, texts, judge, config, seed, report) for seed in seeds]
+    seeds = range(settings.seed, settings.seed + settings.repeats)
+    runs = [_deciphered(frames, texts, judge, settings, seed, report) for seed in seeds]
     means = {name: float(np.mean([run[name] for run in runs])) for name in runs[0] if name != "suspected_failed"}
     spread = float(np.std([run["score"] for run in runs]))
     return means | {"spread": spread, "suspected_failed": _best(runs)["suspected_failed"]}
 
 
 def _deciphered(
-    frames: Ragged, texts: list[Ragged], judge: Judge, config: dict, seed: int, report: Callable[[str], None]
+    frames: Ragged, texts: list[Ragged], judge: Judge, settings: ChooseLayer, seed: int, report: Callable[[str], None]
 ) -> dict:
     """Units of frames (N, D'), deciphered and measured."""
-    units, seconds = _units(frames, config, seed), len(frames.flat) * HOP_SECONDS
-    matcher = Matcher(units, n_units=config["kmeans"]["clusters"], seed=seed, **config["decipher"]["matching"])
-    found = decipher(units, texts, matcher=matcher, n_phones=judge.phones, report=report, **config["decipher"]["search"])
+    units, seconds = _units(frames, settings, seed), len(frames.flat) * HOP_SECONDS
+    matcher = Matcher(units, n_units=settings.kmeans.clusters, seed=seed, **settings.decipher.matching.plain())
+    found = decipher(units, texts, matcher=matcher, n_phones=judge.phones, report=report, **settings.decipher.search.plain())
     noise = np.random.default_rng(seed)
     measures, said, heard = worth(found, units, texts[found.text], matcher=matcher, generator=noise)
     return {
-        **usage(units, n_units=config["kmeans"]["clusters"]),
+        **usage(units, n_units=settings.kmeans.clusters),
         **measures,
         "lm_perplexity": judge.score(heard, seconds=seconds)["lm_perplexity"],
         "suspected_failed": judge.suspect(judge.score(said, seconds=seconds)) or "",
     }
 
 
-def _units(frames: Ragged, config: dict, seed: int) -> Ragged:
+def _units(frames: Ragged, settings: ChooseLayer, seed: int) -> Ragged:
     """The k-means cluster of each frame (N, D'), fitted to these very frames."""
     n = len(frames.flat)
-    some = np.sort(np.random.default_rng(seed).choice(n, min(n, config["frames"]), replace=False))
-    centroids = kmeans.fit_kmeans(frames.flat[some].astype(np.float32), **config["kmeans"], seed=seed)
+    some = np.sort(np.random.default_rng(seed).choice(n, min(n, settings.frames), replace=False))
+    centroids = kmeans.fit_kmeans(frames.flat[some].astype(np.float32), **settings.kmeans.plain(), seed=seed)
     return Ragged(kmeans.assign(frames.flat, centroids), frames.offsets)
 
 
