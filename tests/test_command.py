@@ -134,7 +134,7 @@ def test_hydra_leaves_no_folder_behind(toy, tmp_path: Path) -> None:
         (("engine.oyl=0.1",), "unknown setting 'engine.oyl' (did you mean 'engine.oil'?)"),
         (("engine.oil=1.5",), "engine.oil=1.5 must be at most 1"),
         (("engine.oil=nan",), "engine.oil=nan must be a finite number"),
-        (("engine.kind=large",), "'large'"),
+        (("engine.kind=large",), "engine.kind=large is unknown"),
         (("pca.dim=0",), "pca.dim=0 must be at least 1"),
         (("pca.dim=2.5",), "pca.dim=2.5 must be a whole number"),
         (("pca.dim=1e99",), "pca.dim=1e+99 must be a whole number"),

@@ -72,8 +72,9 @@ class HuggingFace:
             and config.feat_extract_norm == "layer"
             and not getattr(config, "conv_pos_batch_norm", False)
         )
-        self.batch_samples = samples(batch_seconds)
         self.device = find_device()
+        # One at a time on a CPU, whose caches several would overflow: three times as fast as batches of two minutes.
+        self.batch_samples = samples(batch_seconds) if self.device.type == "cuda" else 0
         self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
         self.model.to(self.device)
 

@@ -69,7 +69,7 @@ class HuggingFace(Settings):
     model: Word
     layer: Annotated[int | list[int] | Literal["all"] | None, BeforeValidator(_layers)]
     batch_seconds: Positive = 120.0
-    """audio in a batch, padding included; Whisper on a CPU takes one recording at a time"""
+    """audio in a batch on a GPU, padding included; a CPU takes one recording at a time"""
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     """of the products on a GPU; float32 on a CPU"""
 
