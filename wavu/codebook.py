@@ -34,6 +34,7 @@ from wavu.units import duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames")
 POINTS = ("language", "speaker", "folder")
+MAKES = ("manifest.tsv", "skipped.tsv", "usage.tsv", *(f"{point}s.*" for point in POINTS), "shards/*.npy", "shards/*/rows.json")
 
 
 def main_work(settings: Codebook) -> None:
@@ -62,7 +63,7 @@ def _stage(settings: Codebook, name: str, source: str, recordings: list[Recordin
     """That of one language, which another one beside it leaves as it is."""
     own = settings.model_copy(update={"audio": source, "out_dir": settings.out_dir / name})
     inputs = {"recordings": recordings_fingerprint(recordings), "model": folder_fingerprint(settings.model)}
-    return Stage(own, command="codebook", inputs=inputs)
+    return Stage(own, command="codebook", inputs=inputs, makes=MAKES)
 
 
 def _quantiser(name: str, batch_seconds: float) -> Quantiser:

@@ -34,6 +34,7 @@ from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of
 from wavu.units import HOP_SECONDS, RATE_HZ, duration_words
 
+MAKES = ("labels.*", "starts.*", "found.json", "frontend/frontend.*")
 SURE = 1e-4  # added to every share: nothing is ruled out from the start
 HALF = 0.5  # of an HMM whose durations nobody knows: probability of one more frame in each sub-state
 TOLD_EVERY = 50  # steps of the search
@@ -45,7 +46,8 @@ def decipher_segments(settings: DecipherSegments) -> None:
     records = {name: finished(folder, f"prepare_{name}") for name, folder in folders.items()}
     written = records["text"]["config"]
     voice = _voice(settings.voice, str(written["language"]))
-    stage = Stage(settings, command="decipher_segments", inputs={name: fingerprint(record) for name, record in records.items()})
+    inputs = {name: fingerprint(record) for name, record in records.items()}
+    stage = Stage(settings, command="decipher_segments", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return

@@ -23,6 +23,7 @@ from wavu.text.ngram import estimate, write_arpa
 from wavu.text.normalise import words as words_of
 from wavu.text.silence import phones_of
 
+MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", "lines.npy", "lines.offsets.npy", "phones.arpa", "words.arpa")
 CHUNK_WORDS = 5_000
 HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
@@ -34,7 +35,7 @@ def prepare_text(settings: PrepareText) -> None:
     _check(settings)
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    stage = Stage(settings, command="prepare_text", inputs={"text": digest})
+    stage = Stage(settings, command="prepare_text", inputs={"text": digest}, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
