@@ -8,7 +8,7 @@
 
 Hypotheses are a TSV with the columns id, phones and perhaps words, as wavu.transcribe writes it. References have the columns id
 and phones, or id and text; text is phonemised exactly as the folder text= was, and is what words are scored against. An utterance
-without a hypothesis counts as deleted.
+without a hypothesis counts as deleted; where there are such, the rates of the others stand below.
 """
 
 import re
