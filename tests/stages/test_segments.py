@@ -30,11 +30,11 @@ Typed = Callable[..., tuple[int, str]]
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings of an invented language and its text, prepared."""
     folder = tmp_path_factory.mktemp("corpus")
-    make_corpus(folder, **CORPUS)
+    make_corpus(folder / "corpus", **CORPUS)
     with pytest.MonkeyPatch.context() as patch:
         for module, arguments in (
-            (prepare_audio, [f"audio_dir={folder}/audio", "encoder=mfcc", "segment=change", "kmeans.clusters=32"]),
-            (prepare_text, [f"text={folder}/sentences.txt", "language=es"]),
+            (prepare_audio, [f"audio_dir={folder}/corpus/audio", "encoder=mfcc", "segment=change", "kmeans.clusters=32"]),
+            (prepare_text, [f"text={folder}/corpus/sentences.txt", "language=es"]),
         ):
             name = module.__name__.split("_")[-1]
             patch.setattr(sys, "argv", [name, *arguments, f"out_dir={folder}/{name}"])
@@ -47,7 +47,7 @@ def phone_error_rate(corpus: Path, found: Path) -> float:
     rows = Ragged.read(found, "labels")
     said = rows.keep(rows.run_starts() & (rows.flat != len(phones) - 1))
     named = {name: [phones[phone] for phone in row] for name, row in zip(Speech.read(corpus / "audio").ids, said, strict=True)}
-    return rates.phone_error_rate(named, read_references(corpus / "references.tsv", corpus / "text")).rate
+    return rates.phone_error_rate(named, read_references(corpus / "corpus" / "references.tsv", corpus / "text")).rate
 
 
 def test_a_voice_and_words_find_the_phones(corpus: Path, tmp_path: Path, typed: Typed) -> None:
