@@ -139,7 +139,8 @@ def test_one_language_without_parts_has_no_picture(model: Path, world: Path, tmp
     [
         (("audio=nowhere",), "nowhere is not a folder"),
         (("audio={}",), "must be a folder or a manifest, or several"),
-        (("audio=3",), "must be a folder or a manifest, or several"),
+        (("audio=3",), "3 is not a folder"),
+        (("audio=[north]",), "audio=["),
         (("audio={../x:north}",), "cannot name a language"),
         (("audio=north", "points=speaker"), "needs two of them or more"),
         (("audio=north", "points=country"), "points=country is unknown"),
@@ -166,5 +167,5 @@ def test_other_settings_are_not_mixed(model: Path, world: Path, tmp_path: Path, 
     both = (f"model={model}", f"audio={world / 'north'}", f"out_dir={tmp_path}")
     assert run(*both)[0] == 0
     code, told = run(*both, "max_seconds=1")
-    assert code == 1 and "max_seconds: 40 -> 1" in told
+    assert code == 1 and "max_seconds: 40.0 -> 1.0" in told
     assert run(*both, "max_seconds=1", "overwrite=true")[0] == 0

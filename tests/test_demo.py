@@ -5,16 +5,17 @@ import importlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import soundfile
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from wavu import demo
-from wavu.command import CONFIGS
+from wavu.command import composed
 from wavu.errors import WavuError
+from wavu.invent.speech import VOICES
+from wavu.settings.path import Demo
 from wavu.store import read_json
 
 SIZES = ["demo.utterances=400", "demo.sentences=1500", "demo.lexicon=80"]
@@ -115,29 +116,19 @@ def test_two_voices_take_turns(tmp_path: Path) -> None:
     assert sum(soundfile.info(path).duration for path in files) == pytest.approx(total, abs=0.01)
 
 
-def settings(*overrides: str) -> dict:
-    with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose(config_name="demo", overrides=list(overrides)), resolve=True)
-
-
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     thesis = tmp_path / "corpus" / "thesis.txt"
     thesis.parent.mkdir()
     thesis.write_text("five years")
     with pytest.raises(WavuError, match="no demo"):
-        demo.main_work(settings(f"out_dir={tmp_path}"))
+        demo.main_work(composed("demo", Demo, [f"out_dir={tmp_path}"]))
     assert thesis.read_text() == "five years"
 
 
-def test_too_many_voices_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WavuError, match="voices=9"):
-        demo.main_work(settings(f"out_dir={tmp_path}/new", "demo.voices=9"))
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_refused_setting_costs_no_earlier_demo(tmp_path: Path) -> None:
+@pytest.mark.parametrize("voices", [0, len(VOICES) + 1])
+def test_a_refused_setting_costs_no_earlier_demo(tmp_path: Path, typed: Callable[..., tuple[int, str]], voices: int) -> None:
     (tmp_path / demo.MARK).write_text("{}")
     (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(WavuError, match="voices=0"):
-        demo.main_work(settings(f"out_dir={tmp_path}", "demo.voices=0"))
+    code, told = typed(demo, f"out_dir={tmp_path}", f"demo.voices={voices}")
+    assert code == 1 and f"demo.voices={voices} must be at" in told
     assert (tmp_path / "report.json").exists()

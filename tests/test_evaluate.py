@@ -65,6 +65,21 @@ def test_the_command_prints_and_writes_every_score(tmp_path: Path, monkeypatch, 
     assert out.count("100.0%") == 1  # the one worst confusion
 
 
+def test_what_was_found_is_also_scored_alone_where_much_is_missing(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Of five utterances two were heard, one phone of six wrong: all that is missing counts as deleted, and is told apart."""
+    hypotheses = tsv(tmp_path / "hyp.tsv", "id\tphones\na\tt a k\nb\tk i o\n")
+    true = {"a": "t a k", "b": "k i i", "c": "o o o", "d": "t a t", "e": "k o k"}
+    references = tsv(tmp_path / "ref.tsv", "id\tphones\n" + "".join(f"{name}\t{row}\n" for name, row in true.items()))
+    both = (f"hypotheses={hypotheses}", f"out={tmp_path}/s.json")
+    code, out, err = run(monkeypatch, capsys, *both, f"references={references}")
+    assert code == 0 and "the 2 of them that have a hypothesis" in out, err
+    assert out.index("PER 0.6667".split()[1]) < out.index("the 2 of them") < out.index("0.1667")
+    found = json.loads((tmp_path / "s.json").read_text())["found_only"]["PER"]
+    assert (found["rate"], found["utterances"], found["missing"]) == (1 / 6, 2, 0)
+    code, out, err = run(monkeypatch, capsys, *both, f"references={hypotheses}")  # nothing is missing
+    assert code == 0 and "of them that have" not in out and "found_only" not in json.loads((tmp_path / "s.json").read_text())
+
+
 def test_words_and_characters_are_scored_as_prepare_text_reads_them(
     tmp_path: Path, text_folder: Path, monkeypatch, capsys
 ) -> None:
@@ -251,10 +266,13 @@ def test_what_needs_alignments_is_refused_without_before_anything_is_read(given:
     assert code == 1 and "alignments= goes together with" in err
 
 
-@pytest.mark.parametrize("given", ["bootstrap.level=95", "bootstrap.level=0", "bootstrap.resamples=0"])
-def test_an_impossible_bootstrap_is_refused(given: str, monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("bootstrap.level=95", "be below 1"), ("bootstrap.level=0", "be above 0"), ("bootstrap.resamples=0", "be at least 1")],
+)
+def test_an_impossible_bootstrap_is_refused(given: str, told: str, monkeypatch, capsys) -> None:
     code, _, err = run(monkeypatch, capsys, "hypotheses=none.tsv", "references=none.tsv", given)
-    assert code == 1 and "between 0 and 1" in err
+    assert code == 1 and f"{given} must {told}" in err
 
 
 def test_a_failure_writes_nothing(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -14,10 +14,12 @@ import soundfile
 import wavu
 from wavu import recogniser, transcribe
 from wavu.audio.frontend import FrontEnd
+from wavu.command import composed
 from wavu.decode.greedy import runs
 from wavu.engines.engine import FramesEngine
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
+from wavu.settings.use import Transcribe
 from wavu.store import read_table, read_tensors, write_json, write_table, write_tensors
 from wavu.transcription import FORMATS
 from wavu.units import HOP_SECONDS, RATE_HZ
@@ -271,10 +273,10 @@ def test_two_files_of_one_name_are_named_by_their_folders(gan: Path, tmp_path: P
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_a_way_out(name: str, gan: Path, tmp_path: Path, capsys) -> None:
     """Printed, into one file, into a folder; what is printed is what is written."""
-    plain = {"model": str(gan), "times": None, "max_seconds": None, "words": True, "rescore": None, "nbest": 50}
+    plain = composed("transcribe", Transcribe, ["files=[]", f"model={gan}"])
 
     def told(file: Path, out: Path | None, chosen: str | None) -> str:
-        transcribe.main_work(plain | {"files": [str(file)], "out": out and str(out), "format": chosen})
+        transcribe.main_work(plain.model_copy(update={"files": [str(file)], "out": out, "format": chosen}))
         return capsys.readouterr().out
 
     kind, one = FORMATS[name], save(tmp_path / "in" / "1.wav", "ai.a")
@@ -302,16 +304,16 @@ def test_json_of_many_is_printed_line_by_line(gan: Path, tmp_path: Path, run) ->
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (("format=sbv",), "unknown format 'sbv'; known: txt, tsv, ctm, json, srt, vtt, textgrid"),
+        (("format=sbv",), "format=sbv is unknown; give 'txt', 'tsv', 'ctm', 'json', 'srt', 'vtt' or 'textgrid'"),
         (("format=srt",), "format=srt holds one recording, and there are 2; give a folder for them: out=FOLDER"),
         (("out=all.srt",), "all.srt is one file, and format=srt makes 2"),
         (("format=vtt", "out=file"), "file is one file, and format=vtt makes 2"),
         (("format=vtt", "out=all.srt"), "all.srt ends like srt, but format=vtt"),
         (("out=folder",), "folder is a folder, and format=txt makes one file; give out=folder/transcriptions.txt"),
         (("format=ctm", "out=folder"), "give out=folder/transcriptions.ctm"),
-        (("max_seconds=0.5",), "max_seconds=0.5 must be a number of seconds, 1 or more"),
-        (("max_seconds=long",), "max_seconds=long must be a number of seconds"),
-        (("nbest=0",), "nbest=0 must be 1 or more"),
+        (("max_seconds=0.5",), "max_seconds=0.5 must be at least 1"),
+        (("max_seconds=long",), "max_seconds=long must be a number"),
+        (("nbest=0",), "nbest=0 must be at least 1"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_heard(

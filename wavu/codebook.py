@@ -27,42 +27,43 @@ from wavu.pretraining.codes import Quantiser, read
 from wavu.pretraining.usage import alike, perplexity, together, used
 from wavu.progress import say
 from wavu.ragged import Ragged
+from wavu.settings.audio import Codebook
 from wavu.stage import Stage, folder_fingerprint
 from wavu.store import read_json, write_json, write_table
 from wavu.units import duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames")
 POINTS = ("language", "speaker", "folder")
+MAKES = ("manifest.tsv", "skipped.tsv", "usage.tsv", *(f"{point}s.*" for point in POINTS), "shards/*.npy", "shards/*/rows.json")
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Codebook) -> None:
     """The codes of each language that is not there yet, then how often each of them is used."""
-    sources = sources_of(config["audio"])
+    sources = sources_of(settings.audio)
     if strange := [name for name in sources if "/" in name or name.startswith(".")]:
         raise WavuError(f"'{strange[0]}' cannot name a language, whose codes get a folder of that name; choose another name")
     recordings = {name: recordings_in(source) for name, source in sources.items()}
-    points = _points(config["points"], recordings)
-    stages = {name: _stage(config, name, str(source), recordings[name]) for name, source in sources.items()}
+    points = _points(settings.points, recordings)
+    stages = {name: _stage(settings, name, str(source), recordings[name]) for name, source in sources.items()}
     todo = [name for name, stage in stages.items() if not stage.done()]
     if complete := [str(stage.out_dir) for name, stage in stages.items() if name not in todo]:
         say(f"{' and '.join(complete)}: complete")
-    quantiser = _quantiser(config["model"], config["batch_seconds"]) if todo else None
+    quantiser = _quantiser(settings.model, settings.batch_seconds) if todo else None
     for name in todo:
         with stages[name].run() as counts:
-            counts |= _encode(recordings[name], quantiser, config, stages[name].out_dir)
+            counts |= _encode(recordings[name], quantiser, settings, stages[name].out_dir)
         say(_in_words(counts, stages[name].out_dir))
-    usage, out_dir = _usage(stages, points), Path(config["out_dir"])
+    usage, out_dir = _usage(stages, points), settings.out_dir
     _write_usage(usage, out_dir)
     if len(usage) > 1:
         _draw(usage, points, out_dir)
 
 
-def _stage(config: dict, name: str, source: str, recordings: list[Recording]) -> Stage:
-    """That of one language, which another one beside it leaves as it is; points= is of the picture alone."""
-    own = {"audio": source, "out_dir": str(Path(config["out_dir"]) / name)}
-    settings = {key: value for key, value in config.items() if key != "points"}
-    inputs = {"recordings": recordings_fingerprint(recordings), "model": folder_fingerprint(config["model"])}
-    return Stage(settings | own, command="codebook", inputs=inputs)
+def _stage(settings: Codebook, name: str, source: str, recordings: list[Recording]) -> Stage:
+    """That of one language, which another one beside it leaves as it is."""
+    own = settings.model_copy(update={"audio": source, "out_dir": settings.out_dir / name})
+    inputs = {"recordings": recordings_fingerprint(recordings), "model": folder_fingerprint(settings.model)}
+    return Stage(own, command="codebook", inputs=inputs, makes=MAKES)
 
 
 def _quantiser(name: str, batch_seconds: float) -> Quantiser:
@@ -78,8 +79,6 @@ def _points(wanted: str | None, recordings: dict[str, list[Recording]]) -> str:
     }
     if wanted is None:
         return next((point for point in POINTS if len(parts[point]) > 1), "language")
-    if wanted not in POINTS:
-        raise WavuError(f"points={wanted} is unknown; give one of {', '.join(POINTS)}")
     if len(parts[wanted]) < 2:
         raise WavuError(f"points={wanted} needs two of them or more; speakers are known from a table with a column speaker")
     return wanted
@@ -92,12 +91,12 @@ def _part(point: str, language: str, name: str, speaker: str) -> str:
     return "/".join(filter(None, (language, part)))
 
 
-def _encode(recordings: list[Recording], quantiser: Quantiser, config: dict, out_dir: Path) -> dict:
+def _encode(recordings: list[Recording], quantiser: Quantiser, settings: Codebook, out_dir: Path) -> dict:
     """Write the codes of every shard that is not there yet, and the tables; the counts of ``stage.json``."""
-    shards = deal(in_pieces(recordings, max_seconds=config["max_seconds"]), shard_minutes=config["shard_minutes"])
+    shards = deal(in_pieces(recordings, max_seconds=settings.max_seconds), shard_minutes=settings.shard_minutes)
     folders = [out_dir / "shards" / f"{shard:05d}" for shard in range(len(shards))]
     todo = [shard for shard, folder in enumerate(folders) if not (folder / "rows.json").exists()]
-    limits = {name: config[name] for name in ("vad", "min_seconds", "max_clipped")}
+    limits = settings.plain("vad", "min_seconds", "max_clipped")
     encode = partial(encode_audio, encoder=quantiser, with_cepstra=False, **limits)
     for shard, encoded in tracked("codes", todo, shards, encode):
         Ragged(encoded.frames.flat.astype(np.int16), encoded.frames.offsets).write(folders[shard], "codes")
@@ -178,7 +177,7 @@ def _draw(usage: dict[str, np.ndarray], points: str, out_dir: Path) -> None:
     say(f"{out_dir / f'{points}s.png'}: {len(usage)} {points}s")
 
 
-main = command("codebook", main_work, __doc__)
+main = command("codebook", Codebook, main_work, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -11,9 +11,10 @@ sounds. Without a voice, clusters of segments are named by counts alone, which n
 """
 
 from wavu.command import command
+from wavu.settings.segments import DecipherSegments
 from wavu.stages.segments import decipher_segments
 
-main = command("decipher_segments", decipher_segments, __doc__)
+main = command("decipher_segments", DecipherSegments, decipher_segments, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -34,6 +34,7 @@ from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.references import read_references
 from wavu.scoring.rates import phone_error_rate
+from wavu.settings.path import Demo
 from wavu.store import read_json, write_json, write_table, write_text
 
 CONVERGED = 0.3  # PER below which a GAN counts as having learned the language
@@ -46,28 +47,26 @@ QUIET_SECONDS = (0.15, 0.35)
 NOISE = 3e-4
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Demo) -> None:
     """Make the corpus, run the stages, look at the truth, report."""
-    out_dir, voices = Path(config["out_dir"]), config["demo"]["voices"]
-    if not 1 <= voices <= len(VOICES):
-        raise WavuError(f"demo.voices={voices} is not possible; there are 1 to {len(VOICES)} voices")
+    out_dir, seed = settings.out_dir, settings.seed
     if out_dir.exists() and any(out_dir.iterdir()) and not (out_dir / MARK).exists():
         raise WavuError(f"{out_dir} holds something that is no demo; give an empty out_dir")
     shutil.rmtree(out_dir, ignore_errors=True)
-    write_json(out_dir / MARK, config)
+    write_json(out_dir / MARK, settings.plain())
     seconds: dict[str, float] = {}
     began = time.perf_counter()
-    audio_seconds = make_corpus(out_dir / "corpus", seed=config["seed"], **config["demo"])
+    audio_seconds = make_corpus(out_dir / "corpus", seed=seed, **settings.demo.plain())
     seconds["corpus"] = time.perf_counter() - began
-    for stage, arguments in commands(out_dir, config["seed"], config["stages"]).items():
+    for stage, arguments in commands(out_dir, seed, settings.stages.plain()).items():
         seconds[stage] = run(stage, arguments)
     report = {
         **error_rates(out_dir),
         "seconds": round(sum(seconds.values()), 1),
         "seconds_by_stage": {stage: round(value, 1) for stage, value in seconds.items()},
         "audio_seconds": round(audio_seconds, 1),
-        "seed": config["seed"],
-        "voices": voices,
+        "seed": seed,
+        "voices": settings.demo.voices,
     }
     write_json(out_dir / "report.json", report)
     show(report)
@@ -120,7 +119,7 @@ def speak_all(folder: Path, sentences: list[str], voices: int, words_per_minute:
     return total
 
 
-def commands(out_dir: Path, seed: int, settings: dict[str, list[str]]) -> dict[str, list[str]]:
+def commands(out_dir: Path, seed: int, given: dict[str, list[str]]) -> dict[str, list[str]]:
     """The command line of each stage, in order."""
     corpus, audio, text, cold, gan, model = (out_dir / name for name in ("corpus", "audio", "text", "cold", "gan", "model"))
     both, new = [f"audio={audio}", f"text={text}", f"seed={seed}"], corpus / "held_out"
@@ -128,11 +127,11 @@ def commands(out_dir: Path, seed: int, settings: dict[str, list[str]]) -> dict[s
     scored = [f"hypotheses={out_dir}/hypotheses.tsv", f"references={new}/references.tsv", f"text={text}"]
     boundaries = [f"times={out_dir}/times.tsv", f"alignments={new}/alignments.tsv"]
     return {
-        "prepare_audio": ["prepare_audio", f"audio_dir={corpus}/audio", f"out_dir={audio}", f"seed={seed}", *settings["prepare_audio"]],
-        "prepare_text": ["prepare_text", f"text={corpus}/sentences.txt", "language=es", f"out_dir={text}", *settings["prepare_text"]],
-        "cold_gan": ["gan_train", *both, f"out_dir={cold}", *settings["cold_gan"]],
-        "gan_train": ["gan_train", *both, f"out_dir={gan}", *settings["gan_train"]],
-        "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={model}", *settings["self_train"]],
+        "prepare_audio": ["prepare_audio", f"audio_dir={corpus}/audio", f"out_dir={audio}", f"seed={seed}", *given["prepare_audio"]],
+        "prepare_text": ["prepare_text", f"text={corpus}/sentences.txt", "language=es", f"out_dir={text}", *given["prepare_text"]],
+        "cold_gan": ["gan_train", *both, f"out_dir={cold}", *given["cold_gan"]],
+        "gan_train": ["gan_train", *both, f"out_dir={gan}", *given["gan_train"]],
+        "self_train": ["self_train", f"gan={gan}", *both, f"out_dir={model}", *given["self_train"]],
         "transcribe": ["transcribe", f"{new}/audio", f"model={model}", *written],
         "evaluate": ["evaluate", *scored, *boundaries, f"out={out_dir}/evaluation.json", f"pictures={out_dir}/pictures"],
     }  # fmt: skip
@@ -220,6 +219,6 @@ def show(report: dict) -> None:
         say(f"warning: suspected failed without looking at any label: {report['suspected_failed']}")
 
 
-main = command("demo", main_work, __doc__)
+main = command("demo", Demo, main_work, __doc__)
 if __name__ == "__main__":
     main()

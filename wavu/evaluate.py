@@ -8,7 +8,7 @@
 
 Hypotheses are a TSV with the columns id, phones and perhaps words, as wavu.transcribe writes it. References have the columns id
 and phones, or id and text; text is phonemised exactly as the folder text= was, and is what words are scored against. An utterance
-without a hypothesis counts as deleted.
+without a hypothesis counts as deleted; where there are such, the rates of the others stand below.
 """
 
 import re
@@ -34,6 +34,7 @@ from wavu.scoring.clusters import CoOccurrence, co_occurrence
 from wavu.scoring.confusions import NOTHING, Confusions, confusions
 from wavu.scoring.pairs import Sequences
 from wavu.scoring.rates import ErrorRate, character_error_rate, compare, interval, phone_error_rate, word_error_rate
+from wavu.settings.scoring import Evaluate
 from wavu.store import read_table, write_json, write_table
 from wavu.text.phone_order import in_order
 from wavu.units import HOP_SECONDS
@@ -183,6 +184,10 @@ def show(scores: dict, worst: list[dict]) -> None:
     if "rates" in scores:
         utterances = next(iter(scores["rates"].values()))["utterances"]
         console.print(f"{utterances:,} utterances", rates_table(scores["rates"], level=level), sep="\n")
+    if "found_only" in scores:
+        utterances = next(iter(scores["found_only"].values()))["utterances"]
+        title = f"\nthe {utterances:,} of them that have a hypothesis"
+        console.print(title, rates_table(scores["found_only"], level=level), sep="\n")
     if "baseline" in scores:
         console.print("\nagainst the baseline", comparison_table(scores["baseline"], level=level), sep="\n")
     if worst:
@@ -201,40 +206,43 @@ def _line(scores: dict, keys: tuple[str, ...]) -> str:
     return "  ".join(f"{key.replace('_', ' ')} {scores[key]:.3f}" for key in keys)
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Evaluate) -> None:
     """Read, score, show, write."""
-    keys = ("hypotheses", "references", "text", "baseline", "times", "alignments", "audio", "codes", "out", "pictures")
-    paths = {key: Path(config[key]) if config[key] else None for key in keys}
-    _check(config)
-    scores, pairs = _score_hypotheses(paths, config["bootstrap"]) if paths["hypotheses"] else ({}, None)
-    if paths["times"]:
-        scores["boundaries"] = boundary_scores(paths["times"], paths["alignments"], tolerance_ms=config["tolerance_ms"])
+    scores, pairs = _score_hypotheses(settings) if settings.hypotheses else ({}, None)
     met: dict[str, tuple[CoOccurrence, Sequence[str]]] = {}
-    if paths["audio"]:
-        clusters = cluster_phones(paths["audio"], paths["alignments"])
-        met["cluster"] = clusters, range(clusters.counts.shape[1])
-    if paths["codes"]:
-        met["code"] = code_phones(paths["codes"], paths["alignments"])
+    if alignments := settings.alignments:
+        if settings.times:
+            scores["boundaries"] = boundary_scores(settings.times, alignments, tolerance_ms=settings.tolerance_ms)
+        if settings.audio:
+            clusters = cluster_phones(settings.audio, alignments)
+            met["cluster"] = clusters, list(map(str, range(clusters.counts.shape[1])))
+        if settings.codes:
+            met["code"] = code_phones(settings.codes, alignments)
     scores |= {f"{kind}s": found.measures(f"{kind}s") for kind, (found, _) in met.items()}
-    show(scores, pairs.worst(config["worst"]) if pairs else [])
-    if paths["out"]:
-        write_json(paths["out"], scores)
-    if paths["pictures"] and pairs:
-        draw_confusions(pairs, paths["pictures"])
-    if paths["pictures"]:
+    show(scores, pairs.worst(settings.worst) if pairs else [])
+    if settings.out:
+        write_json(settings.out, scores)
+    if settings.pictures:
+        if pairs:
+            draw_confusions(pairs, settings.pictures)
         for kind, (found, names) in met.items():
-            draw_clusters(found, names, paths["pictures"], kind=kind)
+            draw_clusters(found, names, settings.pictures, kind=kind)
 
 
-def _score_hypotheses(paths: dict[str, Path | None], bootstrap: dict) -> tuple[dict, Confusions | None]:
+def _score_hypotheses(settings: Evaluate) -> tuple[dict, Confusions | None]:
     """What comes of comparing strings: rates, the baseline's beside them, and confusions where there are phones."""
-    systems = {key: read_hypotheses(paths[key], paths["text"]) for key in ("hypotheses", "baseline") if paths[key]}
-    truth = read_truth(paths["references"], paths["text"], set().union(*systems.values()))
+    paths = {"hypotheses": settings.hypotheses, "baseline": settings.baseline}
+    systems = {key: read_hypotheses(path, settings.text) for key, path in paths.items() if path}
+    assert settings.references  # the settings have both
+    truth = read_truth(settings.references, settings.text, set().union(*systems.values()))
+    bootstrap = settings.bootstrap.plain()
     rates = {key: error_rates(found, truth) for key, found in systems.items()}
     for key, found in systems.items():
         _warn(key, *next((found[kind], truth[kind]) for kind in truth if kind in found))
     scores = {"rates": described(rates["hypotheses"], **bootstrap), "bootstrap": bootstrap}
-    if paths["baseline"]:
+    if any(error.missing for error in rates["hypotheses"].values()):
+        scores["found_only"] = described(error_rates(systems["hypotheses"], _met_by(systems["hypotheses"], truth)), **bootstrap)
+    if settings.baseline:
         scores["baseline"] = compared(rates["hypotheses"], rates["baseline"], **bootstrap)
     if "PER" not in rates["hypotheses"]:
         return scores, None
@@ -242,19 +250,9 @@ def _score_hypotheses(paths: dict[str, Path | None], bootstrap: dict) -> tuple[d
     return scores | {"confusions": pairs.pairs()}, pairs
 
 
-def _check(config: dict) -> None:
-    """Refuse settings that do not go together, before anything is read."""
-    if bool(config["hypotheses"]) != bool(config["references"]):
-        raise WavuError("hypotheses= and references= go together")
-    if config["baseline"] and not config["hypotheses"]:
-        raise WavuError("baseline= goes together with hypotheses= and references=")
-    if bool(config["alignments"]) != bool(config["times"] or config["audio"] or config["codes"]):
-        raise WavuError("alignments= goes together with times= (boundaries), audio= (clusters), codes= or several of them")
-    if not (config["hypotheses"] or config["alignments"]):
-        raise WavuError("give hypotheses= and references=, or alignments= with times=, audio= or codes=")
-    level, resamples = config["bootstrap"]["level"], config["bootstrap"]["resamples"]
-    if not 0 < level < 1 or resamples < 1:
-        raise WavuError(f"bootstrap.level={level} must lie between 0 and 1, and bootstrap.resamples={resamples} be at least 1")
+def _met_by(found: Sides, truth: Sides) -> Sides:
+    """What is true of the utterances for which something was found."""
+    return {kind: {name: row for name, row in truth[kind].items() if name in found[kind]} for kind in found.keys() & truth.keys()}
 
 
 def _warn(system: str, found: Sequences, true: Sequences) -> None:
@@ -267,7 +265,7 @@ def _warn(system: str, found: Sequences, true: Sequences) -> None:
         say(f"warning: {len(true)} utterances are few; the true intervals are wider than those shown")
 
 
-main = command("evaluate", main_work, __doc__)
+main = command("evaluate", Evaluate, main_work, __doc__)
 
 if __name__ == "__main__":
     main()

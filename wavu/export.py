@@ -25,6 +25,7 @@ from wavu.audio.whisper_ctc import WhisperCtc, WhisperCtcConfig
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.progress import say
+from wavu.settings.use import Export
 from wavu.stage import finished
 from wavu.store import PARTIAL, read_json, write_text
 from wavu.student.model import WEIGHTS, Student
@@ -40,9 +41,9 @@ SCORES = {
 }
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Export) -> None:
     """Copy the student beside its card; the folder appears when it is whole."""
-    model, out = Path(config["model"]), Path(config["out"])
+    model, out = settings.model, settings.out
     counts = finished(model, "self_train")["counts"]
     if not (model / "student" / WEIGHTS).exists():
         raise WavuError(
@@ -163,7 +164,7 @@ def judged(scores: dict, counts: dict) -> str:
     return f"{table}\nVerdict without labels: {verdict}. That is no measurement: where somebody has transcribed a few recordings, score it against them."
 
 
-main = command("export", main_work, __doc__)
+main = command("export", Export, main_work, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -19,11 +19,15 @@ import numpy as np
 from wavu import page
 from wavu.audio.files import Recording, read_manifest
 from wavu.command import command, composed
-from wavu.errors import WavuError
 from wavu.progress import part, say
 from wavu.recogniser import Recogniser
+from wavu.settings.audio import PrepareAudio
+from wavu.settings.base import Work, checked
+from wavu.settings.path import Learn
+from wavu.settings.segments import DecipherSegments
+from wavu.settings.self_training import SelfTrain
+from wavu.settings.text import PrepareText
 from wavu.stages.audio import prepare_audio
-from wavu.stages.gan import gan_train
 from wavu.stages.outlook import Outlook
 from wavu.stages.segments import decipher_segments
 from wavu.stages.self_training import self_train
@@ -35,59 +39,53 @@ from wavu.units import duration_words
 REPORT_SECONDS = 10  # of each example, at most, that the page carries
 EXAMPLES = ("id", "path", "words", "phones")
 
-WORK: dict[str, Callable[[dict], None]] = {
-    "prepare_text": prepare_text,  # seconds, and refuses most of what is wrong
-    "prepare_audio": prepare_audio,
-    "decipher_segments": decipher_segments,
-    "self_train": lambda config: self_train(config, lambda given: gan_train(composed("gan_train", given))),
+WORK: dict[str, tuple[type[Work], Callable[..., None]]] = {
+    "prepare_text": (PrepareText, prepare_text),  # seconds, and refuses most of what is wrong
+    "prepare_audio": (PrepareAudio, prepare_audio),
+    "decipher_segments": (DecipherSegments, decipher_segments),
+    "self_train": (SelfTrain, self_train),
 }
 
 
-def learn(config: dict) -> None:
+def learn(settings: Learn) -> None:
     """Compose the settings of all stages, so that what is wrong with them is told first; do them; sum up."""
-    out_dir = Path(config["out_dir"])
-    if out_dir.resolve().is_relative_to(Path(config["audio_dir"]).resolve()):
-        raise WavuError(f"out_dir={out_dir} lies among the recordings in {config['audio_dir']}; choose a folder outside of it")
-    stages = settings(config)
-    began, outlook = time.perf_counter(), Outlook.of(config)
+    out_dir = settings.out_dir
+    stages = settings_of_stages(settings)
+    began, outlook = time.perf_counter(), Outlook.of(settings.audio_dir)
     for number, (name, stage) in enumerate(stages.items(), 1):
         where = f"[{number}/{len(stages)}]"
-        was_there, started = (Path(stage["out_dir"]) / "stage.json").exists(), time.perf_counter()
+        was_there, started = (stage.out_dir / "stage.json").exists(), time.perf_counter()
         say(f"{where} {name}" if was_there else f"{where} {name}: {outlook.words(list(stages)[number - 1 :])}")
         with part(where):
-            WORK[name](stage)
+            WORK[name][1](stage)
         if not was_there:
             outlook = outlook.after(name, time.perf_counter() - started)
-    transcribed = examples(out_dir, config["examples"], config["seed"])
-    page.write(out_dir, out_dir / "report.html", examples=config["examples"], seconds=REPORT_SECONDS, seed=config["seed"])
+    transcribed = examples(out_dir, settings.examples, settings.seed)
+    page.write(out_dir, out_dir / "report.html", seconds=REPORT_SECONDS, **settings.plain("examples", "seed"))
     _report(out_dir, transcribed, time.perf_counter() - began)
 
 
-def settings(config: dict) -> dict[str, dict]:
+def settings_of_stages(settings: Learn) -> dict[str, Work]:
     """The settings of each stage, in the order in which they run.
 
     Raises:
-        WavuError: one of ``stages`` is no setting of that stage, or one that learn itself has.
+        WavuError: one of ``stages`` is no setting of that stage.
     """
-    out, given = Path(config["out_dir"]), config["stages"]
-    own = {"encoder", "out_dir", "audio_dir", "text", "audio", "gan", "language", "units", "voice", "seed"}
-    for name in sorted(word.split("=")[0] for words in given.values() for word in words):
-        if name.split(".")[0] in own:
-            raise WavuError(f"{name} is a setting of wavu learn itself; give it there, not in stages")
-    both, seed = [f"audio={out}/audio", f"text={out}/text"], f"seed={config['seed']}"
-    read = [f"text={config['text']}", f"language={config['language']}", f"units={config['units']}"]
+    out, given = settings.out_dir, settings.stages.plain()
+    both, seed = [f"audio={out}/audio", f"text={out}/text"], f"seed={settings.seed}"
+    read = [f"{name}={value}" for name, value in settings.plain("text", "language", "units").items()]
     folders = {
         "prepare_text": ("text", read),
-        "prepare_audio": ("audio", [f"audio_dir={config['audio_dir']}", "segment=change", seed]),
-        "decipher_segments": ("found", [*both, f"voice={config['voice']}", seed]),
+        "prepare_audio": ("audio", [f"audio_dir={settings.audio_dir}", "segment=change", seed]),
+        "decipher_segments": ("found", [*both, f"voice={settings.voice or 'none'}", seed]),
         "self_train": ("model", [*both, f"gan={out}/found", seed]),
     }
     stages = {
-        name: composed(name, [*arguments, f"out_dir={out}/{folder}", *given[name]])
+        name: composed(name, WORK[name][0], [*arguments, f"out_dir={out}/{folder}", *given[name]])
         for name, (folder, arguments) in folders.items()
     }
-    stages["prepare_audio"]["encoder"] = config["encoder"]
-    return stages
+    with_encoder = stages["prepare_audio"].plain() | settings.plain("encoder")
+    return stages | {"prepare_audio": checked(PrepareAudio, with_encoder, command="prepare_audio")}
 
 
 def examples(out_dir: Path, n: int, seed: int) -> list[Transcription]:
@@ -121,7 +119,7 @@ def _report(out_dir: Path, transcribed: list[Transcription], seconds: float) -> 
     say(f"{duration_words(seconds)} in all -> {out_dir}/report.html, and {out_dir}/model, which wavu transcribe takes as model=")
 
 
-main = command("learn", learn, __doc__, open_groups=("encoder",))
+main = command("learn", Learn, learn, __doc__, open_groups=("encoder",))
 
 if __name__ == "__main__":
     main()

@@ -9,9 +9,10 @@ out of its sentence and listed in dropped.tsv with the reason. What espeak said 
 """
 
 from wavu.command import command
+from wavu.settings.text import PrepareText
 from wavu.stages.text import prepare_text
 
-main = command("prepare_text", prepare_text, __doc__)
+main = command("prepare_text", PrepareText, prepare_text, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -23,33 +23,28 @@ from wavu.references import read_references
 from wavu.scoring.confusions import NOTHING, aligned
 from wavu.scoring.pairs import Sequences, paired
 from wavu.scoring.rates import edit_operations, phone_error_rate
+from wavu.settings.scoring import Report
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Report) -> None:
     """Score where there are references, and write the page."""
-    folder = Path(config["run"])
-    out = Path(config["out"] or folder / "report.html")
-    for name in ("examples", "worst"):
-        if not isinstance(config[name], int) or config[name] < 0:
-            raise WavuError(f"{name}={config[name]} must be a number of utterances, 0 or more")
-    if not config["seconds"] > 0:
-        raise WavuError(f"seconds={config['seconds']} must be above 0")
-    scored = _scored(folder, config) if config["references"] else None
-    page.write(folder, out, scored=scored, **{name: config[name] for name in ("examples", "seconds", "seed")})
+    out = settings.out or settings.run / "report.html"
+    scored = _scored(settings, settings.references) if settings.references else None
+    page.write(settings.run, out, scored=scored, **settings.plain("examples", "seconds", "seed"))
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
-def _scored(folder: Path, config: dict) -> Scored:
+def _scored(settings: Report, references: Path) -> Scored:
     """Error rates of all systems of a run and the worst utterances of the last."""
-    systems = Run.read(folder).sequences()
+    systems = Run.read(settings.run).sequences()
     if not systems:
-        raise WavuError(f"references={config['references']}: nothing in {folder} has named phones that could be scored")
-    truth = read_references(Path(config["references"]), folder / "text")
-    rates = described({name: phone_error_rate(found, truth) for name, found in systems.items()}, **config["bootstrap"])
+        raise WavuError(f"references={references}: nothing in {settings.run} has named phones that could be scored")
+    truth = read_references(references, settings.run / "text")
+    rates = described({name: phone_error_rate(found, truth) for name, found in systems.items()}, **settings.bootstrap.plain())
     return Scored(
         [{"name": name, **row} for name, row in rates.items()],
-        worst(systems[next(reversed(systems))], truth, limit=config["worst"]),
-        config["bootstrap"]["level"],
+        worst(systems[next(reversed(systems))], truth, limit=settings.worst),
+        settings.bootstrap.level,
     )
 
 
@@ -65,7 +60,7 @@ def _pairs(found: list[str], true: list[str]) -> list[tuple[str, str]]:
     return [tuple("" if side == NOTHING else side for side in pair) for pair in aligned(found, true)]
 
 
-main = command("report", main_work, __doc__)
+main = command("report", Report, main_work, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -16,14 +16,14 @@ from pathlib import Path
 from wavu.command import command
 from wavu.errors import WavuError
 from wavu.progress import say
+from wavu.settings.use import Serve
 from wavu.store import read_json
 
 AT_ONCE = 32  # connections; more are turned away, since each may hold an upload
 PATIENCE_SECONDS = 5  # that a request may go on after Ctrl-C
-PORTS = 2**16
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: Serve) -> None:
     """Listen, open the recogniser, and answer until interrupted."""
     try:
         import python_multipart  # noqa: F401, what starlette reads uploads with
@@ -35,22 +35,19 @@ def main_work(config: dict) -> None:
         raise WavuError("wavu.serve needs starlette and uvicorn; pip install 'wavu[serve]'") from error
     from wavu.recogniser import Recogniser  # here, because it needs seconds
 
-    for name in ("max_megabytes", "max_seconds"):
-        if config[name] <= 0:
-            raise WavuError(f"{name}={config[name]} must be more than 0")
-    host = str(config["host"])
-    with listening(host, config["port"]) as door:  # first, since models take long to open
-        folder = model_folder(Path(config["model"]))
+    host = settings.host
+    with listening(host, settings.port) as door:  # first, since models take long to open
+        folder = model_folder(settings.model)
         recogniser = Recogniser.read(folder)
         page = app(
             recogniser,
-            Limits(config["max_megabytes"], config["max_seconds"]),
+            Limits(settings.max_megabytes, settings.max_seconds),
             about=facts(folder),
             hosts=["localhost", "127.0.0.1", host, f"[{host}]"],
         )
-        settings = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
+        quiet = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
         limits = {"limit_concurrency": AT_ONCE, "timeout_graceful_shutdown": PATIENCE_SECONDS}
-        server = uvicorn.Server(uvicorn.Config(page, **settings, **limits))
+        server = uvicorn.Server(uvicorn.Config(page, **quiet, **limits))
         say(f"{folder.name}, {len(recogniser.phones)} phones: open {address(host, door.getsockname()[1])} (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):  # uvicorn ends in order, then hands it on
             server.run(sockets=[door])
@@ -61,11 +58,9 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket at an address of this machine; a warning where others can reach it.
 
     Raises:
-        WavuError: the port is taken or is none, or the host is no address of this machine or every one.
+        WavuError: the port is taken, or the host is no address of this machine or every one.
     """
-    if not isinstance(port, int) or not 0 <= port < PORTS:
-        raise WavuError(f"port={port} must be a whole number from 0 to {PORTS - 1}")
-    if host in ("", "0.0.0.0", "::"):
+    if host in ("0.0.0.0", "::"):
         raise WavuError(
             f"host={host} is every address of this machine; give the one that others will type, such as host=192.168.1.20"
         )
@@ -102,7 +97,7 @@ def facts(folder: Path) -> dict:
     return {"name": folder.resolve().name, "verdict": verdict, "encoder_has_seen": counts.get("encoder_has_seen")}
 
 
-main = command("serve", main_work, __doc__)
+main = command("serve", Serve, main_work, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -22,58 +22,50 @@ from wavu.errors import WavuError
 from wavu.hearing import Put, check_out, opened, recordings_of, transcribe_all
 from wavu.progress import say
 from wavu.recogniser import Recogniser
+from wavu.settings.use import Transcribe
 from wavu.transcription import FORMATS, Format, times
 
-LEAST_SECONDS = 1.0  # of max_seconds: a part must have room for a word
 
-
-def main_work(config: dict) -> None:
+def main_work(settings: Transcribe) -> None:
     """Transcribe the files; print or write what was heard."""
-    out = Path(config["out"]) if config["out"] else None
-    written_as = chosen_format(config["format"], out)
-    recordings = recordings_of(config["files"])
-    alone = len(config["files"]) == 1 and recordings[0].path == Path(config["files"][0])
+    out = settings.out
+    written_as = chosen_format(settings.format, out)
+    recordings = recordings_of(settings.files)
+    alone = len(settings.files) == 1 and recordings[0].path == Path(settings.files[0])
     if alone and written_as == FORMATS["txt"]:
         written_as = replace(written_as, write=lambda transcription: f"{transcription}\n")
     check_out(out, written_as, len(recordings))
-    recogniser = opened_recogniser(config)
+    recogniser = opened_recogniser(settings)
     with ExitStack() as open_files:
         words = recogniser.words is not None
         puts = [open_files.enter_context(opened(out, written_as, words=words)) if out else printing(written_as, words=words)]
-        if config["times"]:
+        if settings.times:
             layout = Format("", times, header=lambda words: "id\tstart\tend\tphone\n")
-            puts.append(open_files.enter_context(opened(Path(config["times"]), layout, words=False)))
+            puts.append(open_files.enter_context(opened(settings.times, layout, words=False)))
         summary = transcribe_all(recordings, recogniser, puts)
     say(summary + (f" -> {out}" if out else ""))
 
 
-def opened_recogniser(config: dict) -> Recogniser:
+def opened_recogniser(settings: Transcribe) -> Recogniser:
     """The recogniser of ``model``, as the other settings want it.
 
     Raises:
         WavuError: there is none, or it cannot do what is wanted.
     """
-    longest = config["max_seconds"]
-    if longest is not None and (not isinstance(longest, int | float) or longest < LEAST_SECONDS):
-        raise WavuError(f"max_seconds={longest} must be a number of seconds, {LEAST_SECONDS:g} or more, or null")
-    if config["nbest"] < 1:
-        raise WavuError(f"nbest={config['nbest']} must be 1 or more")
-    recogniser = Recogniser.read(Path(config["model"]))
-    if longest is not None:
-        recogniser = replace(recogniser, max_seconds=float(longest))
-    if not config["words"]:
+    recogniser = Recogniser.read(settings.model)
+    if settings.max_seconds is not None:
+        recogniser = replace(recogniser, max_seconds=settings.max_seconds)
+    if not settings.words:
         recogniser = replace(recogniser, words=None)
-    return recogniser.rescored(Path(config["rescore"]), nbest=config["nbest"]) if config["rescore"] else recogniser
+    return recogniser.rescored(settings.rescore, nbest=settings.nbest) if settings.rescore else recogniser
 
 
 def chosen_format(name: str | None, out: Path | None) -> Format:
     """The format that is named; where none is, the one that the ending of ``out`` tells, or else txt.
 
     Raises:
-        WavuError: there is none of this name, or ``out`` ends like another.
+        WavuError: ``out`` ends like another.
     """
-    if name is not None and name not in FORMATS:
-        raise WavuError(f"unknown format '{name}'; known: {', '.join(FORMATS)}")
     told = next((key for key, kind in FORMATS.items() if out and out.suffix.lower() == kind.ending.lower()), None)
     if out and name and told and name != told and not out.is_dir():
         raise WavuError(f"out={out} ends like {told}, but format={name}; leave format away, or give out another ending")
@@ -95,7 +87,7 @@ def _print(text: str) -> None:
         sys.exit(1)
 
 
-main = command("transcribe", main_work, __doc__, files=True)
+main = command("transcribe", Transcribe, main_work, __doc__, files=True)
 
 if __name__ == "__main__":
     main()

@@ -30,6 +30,7 @@ from wavu.hearing import check_out, opened, recordings_of, transcribe_all
 from wavu.prepared import Text
 from wavu.progress import say
 from wavu.recogniser import Recogniser
+from wavu.settings.use import ZeroShot
 from wavu.stage import finished, languages_taught
 from wavu.store import write_table
 from wavu.student import borrowed
@@ -91,22 +92,22 @@ class MappedEngine(StudentEngine):
         return Heard(phones, np.stack([start + place * step, start + (place + 1) * step], 1), np.repeat(sure, lengths))
 
 
-def main_work(config: dict) -> None:
+def main_work(settings: ZeroShot) -> None:
     """Hear the files, write what was heard and how it was mapped."""
-    out = Path(config["out"])
-    targets, language = target_of(Path(config["text"]))
-    refuse_known(config["model"], language)
-    recordings = recordings_of(config["files"])
+    out, name = settings.out, settings.model
+    targets, language = target_of(settings.text)
+    refuse_known(name, language)
+    recordings = recordings_of(settings.files)
     check_out(out, FORMATS["tsv"], len(recordings))
-    student = hub.load(config["model"], partial(borrowed.read, config["model"]), what=f"the phoneme model {config['model']}")
+    student = hub.load(name, partial(borrowed.read, name), what=f"the phoneme model {name}")
     mapping = mapping_of([token for token in student.phones if borrowed.is_phone(token)], targets, language)
     if lost := [source for source, match in mapping.items() if not match.phones]:
         say(f"warning: {len(lost)} phones of the model cannot be placed and are never heard: {' '.join(lost)}")
     engine = MappedEngine.of(student, mapping)
-    recogniser = Recogniser(engine, **{name: config[name] for name in ("vad", "min_seconds", "max_seconds")})
+    recogniser = Recogniser(engine, **settings.plain("vad", "min_seconds", "max_seconds"))
     with opened(out, FORMATS["tsv"], words=False) as put:
         summary = transcribe_all(recordings, recogniser, [put])
-    table = Path(config["mapping"]) if config["mapping"] else out.with_suffix(".mapping.tsv")
+    table = settings.mapping or out.with_suffix(".mapping.tsv")
     write_mapping(table, mapping, engine.heard)
     say(f"{summary} -> {out}")
     say(f"{in_words(mapping, engine.heard, targets)} -> {table}")
@@ -171,7 +172,7 @@ def in_words(mapping: dict[str, Match], heard: Counter[str], targets: list[str])
     )
 
 
-main = command("zero_shot", main_work, __doc__, files=True)
+main = command("zero_shot", ZeroShot, main_work, __doc__, files=True)
 
 if __name__ == "__main__":
     main()

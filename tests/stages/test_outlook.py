@@ -8,7 +8,7 @@ from wavu.stages.outlook import SECONDS, TRUST_SECONDS, Outlook
 def test_hours_are_those_of_the_recordings(tmp_path) -> None:
     for name, seconds in (("a", 1.0), ("b", 2.6)):
         soundfile.write(tmp_path / f"{name}.wav", np.zeros(int(seconds * 8_000)), 8_000)
-    assert Outlook.of({"audio_dir": str(tmp_path)}).hours == pytest.approx(3.6 / 3600)
+    assert Outlook.of(tmp_path).hours == pytest.approx(3.6 / 3600)
 
 
 def test_what_was_slower_makes_all_that_follows_slower() -> None:

@@ -146,7 +146,8 @@ def test_the_cache_lies_where_the_user_keeps_caches(tmp_path, monkeypatch):
 LATIN, CYRILLIC = "a line of words\n", "саптагы сөздөр\n"
 
 BAD = {
-    "empty": (b"", {}, "has no words; is it empty?"),
+    "empty": (b"", {}, "text.txt is empty"),
+    "emoji": ("🙂 🙃\n".encode() * 60, {}, "holds no letters; give sentences"),
     "only signs": (b"... !!\n123\n" * 80, {"language": "ky"}, "0 of 80 sentences have .*num2words has no words"),
     "one sentence": (LATIN.encode(), {}, "has 1 sentence, at least 50 are needed"),
     "cyrillic with en-us": (CYRILLIC.encode() * 60, {}, "only 0% of the words are in Latin letters.*'саптагы'.*language=en-us"),
@@ -156,10 +157,10 @@ BAD = {
     "cut gzip": (gzip.compress(os.urandom(4000))[:-50], {}, "line .* not UTF-8|damaged gzip"),
     "cut gzip of text": (gzip.compress(LATIN.encode() * 900)[:-12], {}, "is a damaged gzip file"),
     "language unknown": (LATIN.encode() * 60, {"language": "en"}, "does not speak 'en'; did you mean 'en-us'"),
-    "units unknown": (LATIN.encode() * 60, {"units": "phones"}, "units=phones is not known"),
-    "order too long": (LATIN.encode() * 60, {"word_order": 7}, "word_order=7 must be a whole number from 1 to 6"),
+    "units unknown": (LATIN.encode() * 60, {"units": "phones"}, "units=phones is unknown; give 'phone' or 'char'"),
+    "order too long": (LATIN.encode() * 60, {"word_order": 7}, "word_order=7 must be at most 6"),
     "share no number": (LATIN.encode() * 60, {"min_phone_share": "few"}, "min_phone_share=few must be a number"),
-    "no sentences asked for": (LATIN.encode() * 60, {"min_sentences": 0}, "min_sentences=0 must be a whole number from 1"),
+    "no sentences asked for": (LATIN.encode() * 60, {"min_sentences": 0}, "min_sentences=0 must be at least 1"),
     "share too large": (LATIN.encode() * 60, {"min_phone_share": 0.9}, "only 0 of 60 sentences have a word that can be used"),
     "setting unknown": (LATIN.encode() * 60, {"langage": "de"}, "unknown setting 'langage'.*'language'"),
 }

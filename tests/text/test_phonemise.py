@@ -120,6 +120,13 @@ def test_an_unknown_language_gets_the_nearest(given, nearest):
         check_language(given)
 
 
+def test_languages_whose_names_begin_so_may_be_meant():
+    with pytest.raises(WavuError, match=r"'ge'; did you mean 'ka' \(Georgian\), 'de' \(German\) or 'el' \(Greek\)\?"):
+        check_language("ge")
+    with pytest.raises(WavuError, match=r"'g'; did you mean '\w+' \(\w+\)\?; units"):  # one letter begins too many
+        check_language("g")
+
+
 def test_a_language_like_no_other():
     with pytest.raises(WavuError, match="does not speak 'qqqq'; units=char"):
         check_language("qqqq")

@@ -12,9 +12,9 @@ class NoVad(Settings):
     """The whole recording is speech."""
 
     kind: Literal["none"]
-    min_pause: Literal[0.0] = 0.0
+    min_pause: Annotated[float, Field(ge=0, le=0)] = 0.0
     """seconds; there is no pause"""
-    padding: Literal[0.0] = 0.0
+    padding: Annotated[float, Field(ge=0, le=0)] = 0.0
     """seconds; there is nothing around speech"""
 
 
@@ -218,7 +218,8 @@ class Codebook(Work, Recordings):
 
     model: Word
     audio: Word | dict[str, Word]
-    points: Literal["language", "speaker", "folder"] | None
+    points: Literal["language", "speaker", "folder"] | None = Field(exclude=True)
+    """of the picture alone: codes stay what they are, and ``stage.json`` does not tell of it"""
     batch_seconds: Positive = 120.0
     """audio in a batch, padding included"""
     shard_minutes: Positive = 10.0

@@ -48,7 +48,7 @@ def _ascending(values: list[float]) -> list[float]:
 MOST = 2**31 - 1  # of what is counted: what numpy, torch and FAISS all take
 
 Place = Annotated[Path, BeforeValidator(_path)]
-Word = Annotated[str, BeforeValidator(_word), Field(min_length=1)]
+Word = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what numpy and scikit-learn take

@@ -25,9 +25,9 @@ class Outlook:
     needed: float = 0.0
 
     @classmethod
-    def of(cls, config: dict) -> "Outlook":
-        """Of the recordings below ``audio_dir``."""
-        recordings = in_pieces(find_audio(Path(config["audio_dir"])), max_seconds=math.inf)
+    def of(cls, audio_dir: Path) -> "Outlook":
+        """Of the recordings below a folder."""
+        recordings = in_pieces(find_audio(audio_dir), max_seconds=math.inf)
         return cls(sum(recording.seconds for recording in recordings) / 3600)
 
     def seconds(self, stage: str) -> float:

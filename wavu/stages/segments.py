@@ -26,6 +26,7 @@ from wavu.prepared import Speech, Text
 from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.selection import Judge
+from wavu.settings.segments import DecipherSegments, Reading
 from wavu.stage import Stage, fingerprint, finished
 from wavu.store import write_json
 from wavu.text import phonemise
@@ -33,31 +34,33 @@ from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of
 from wavu.units import HOP_SECONDS, RATE_HZ, duration_words
 
+MAKES = ("labels.*", "starts.*", "found.json", "frontend/frontend.*")
 SURE = 1e-4  # added to every share: nothing is ruled out from the start
 HALF = 0.5  # of an HMM whose durations nobody knows: probability of one more frame in each sub-state
 TOLD_EVERY = 50  # steps of the search
 
 
-def decipher_segments(config: dict) -> None:
+def decipher_segments(settings: DecipherSegments) -> None:
     """Find a start and refine it by the full sum."""
-    folders = {name: Path(config[name]) for name in ("audio", "text")}
+    folders = {"audio": settings.audio, "text": settings.text}
     records = {name: finished(folder, f"prepare_{name}") for name, folder in folders.items()}
     written = records["text"]["config"]
-    voice = _voice(config["voice"], str(written["language"]))
-    stage = Stage(config, command="decipher_segments", inputs={name: fingerprint(record) for name, record in records.items()})
+    voice = _voice(settings.voice, str(written["language"]))
+    inputs = {name: fingerprint(record) for name, record in records.items()}
+    stage = Stage(settings, command="decipher_segments", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
     front = FrontEnd.read(folders["audio"] / "frontend")
     with stage.run() as counts:
-        problem = Problem(speech, text, config)
+        problem = Problem(speech, text, settings)
         if voice:
-            shares = _read_aloud(problem, front, voice, config)
-            shares, fit = _refined(shares, problem, config, rounds=config["rounds"]["voice"])
+            shares = _read_aloud(problem, front, voice, settings)
+            shares, fit = _refined(shares, problem, settings, rounds=settings.rounds.voice)
         else:
-            shares, fit = _by_counts(problem, config)
-        counts |= _written(problem, shares, fit, voice, front, folders, config, stage.out_dir)
+            shares, fit = _by_counts(problem, settings)
+        counts |= _written(problem, shares, fit, voice, front, settings, stage.out_dir)
         front.write(stage.out_dir / "frontend")
     _report(counts, stage.out_dir)
 
@@ -89,45 +92,45 @@ class Problem:
     of the text as the channel lets it through. n_phones: V, without silence.
     """
 
-    def __init__(self, speech: Speech, text: Text, config: dict) -> None:
+    def __init__(self, speech: Speech, text: Text, settings: DecipherSegments) -> None:
         """Whiten the segments and send the text through the channel.
 
         Raises:
             WavuError: there are fewer segments than clusters.
         """
-        if len(speech.segments.flat) < config["search"]["clusters"]:
-            raise WavuError(f"{config['audio']} has {len(speech.segments.flat)} segments, too few to decipher; give more audio")
+        if len(speech.segments.flat) < settings.search.clusters:
+            raise WavuError(f"{settings.audio} has {len(speech.segments.flat)} segments, too few to decipher; give more audio")
         self.speech, self.text, self.lines, self.n_phones = speech, text, phones_of(text), len(text.phones) - 1
-        self.noise = np.random.default_rng(config["seed"])
+        self.noise = np.random.default_rng(settings.seed)
         self.offsets = speech.segments.offsets
-        self.features = Whitening.fit(speech.segments.flat, dims=config["classifier"]["dims"])(speech.segments.flat)
-        self.grammar = Grammar.of(passed(self.lines, **config["channel"], generator=self.noise), self.n_phones, order=3)
+        self.features = Whitening.fit(speech.segments.flat, dims=settings.classifier.dims)(speech.segments.flat)
+        self.grammar = Grammar.of(passed(self.lines, **settings.channel.plain(), generator=self.noise), self.n_phones, order=3)
 
 
-def _refined(shares: Tensor, problem: Problem, config: dict, *, rounds: int) -> tuple[Tensor, float]:
+def _refined(shares: Tensor, problem: Problem, settings: DecipherSegments, *, rounds: int) -> tuple[Tensor, float]:
     """Shares (S, V) after the full sum, and its log likelihood per segment."""
     with track("full sum", rounds, "rounds") as advance:
         return full_sum(
-            problem.features, shares, problem.grammar, problem.offsets, rounds=rounds, exponent=config["classifier"]["exponent"],
-            shrinkage=config["classifier"]["shrinkage"], report=lambda value: advance(note=f"log likelihood {value:.3f}"),
+            problem.features, shares, problem.grammar, problem.offsets, rounds=rounds, exponent=settings.classifier.exponent,
+            shrinkage=settings.classifier.shrinkage, report=lambda value: advance(note=f"log likelihood {value:.3f}"),
         )  # fmt: skip
 
 
 # A voice reads the text
 
 
-def _read_aloud(problem: Problem, front: FrontEnd, voice: str, config: dict) -> Tensor:
+def _read_aloud(problem: Problem, front: FrontEnd, voice: str, settings: DecipherSegments) -> Tensor:
     """How likely each segment (S, V) is each phone by a classifier that learned from a voice."""
-    settings, V = config["reading"], problem.n_phones
-    words = _some_sentences(problem, config)
-    frames = _spoken(words, front, voice, problem.noise, settings)
-    white = Whitening.fit(frames.flat, dims=settings["dims"])
+    V = problem.n_phones
+    words = _some_sentences(problem, settings)
+    frames = _spoken(words, front, voice, problem.noise, settings.reading)
+    white = Whitening.fit(frames.flat, dims=settings.reading.dims)
     spelled = [np.concatenate([phones for _, phones in line]) for line in words]
-    with track("aligning", settings["turns"], "turns") as advance:
+    with track("aligning", settings.reading.turns, "turns") as advance:
         classifier, _ = reading.learn(
             white(frames.flat), reading.flat_start(frames.lengths, Ragged.of(spelled, np.int64), V),
             aligner([[phones for _, phones in line] for line in words], V), n_phones=V + 1,
-            turns=settings["turns"], shrinkage=settings["shrinkage"],
+            turns=settings.reading.turns, shrinkage=settings.reading.shrinkage,
             report=lambda changed: advance(note=f"{100 * changed:.1f} % of the frames changed"),
         )  # fmt: skip
     return _pooled(problem.speech, partial(_heard, white=white, classifier=classifier, n_phones=V))
@@ -145,27 +148,27 @@ def aligner(lines: list[list[np.ndarray]], n_phones: int) -> Callable[[np.ndarra
     return aligned
 
 
-def _some_sentences(problem: Problem, config: dict) -> list[list[tuple[str, np.ndarray]]]:
+def _some_sentences(problem: Problem, settings: DecipherSegments) -> list[list[tuple[str, np.ndarray]]]:
     """Sentences to be read, drawn at random: their words, each with its phones."""
-    text, settings = problem.text, config["reading"]
-    fit = np.flatnonzero(text.lines.lengths <= settings["longest"])
+    text = problem.text
+    fit = np.flatnonzero(text.lines.lengths <= settings.reading.longest)
     if not len(fit):
-        raise WavuError(f"all sentences of {config['text']} have more than reading.longest={settings['longest']} words")
-    rows = problem.noise.permutation(fit)[: settings["sentences"]]
+        raise WavuError(f"all sentences of {settings.text} have more than reading.longest={settings.reading.longest} words")
+    rows = problem.noise.permutation(fit)[: settings.reading.sentences]
     return [[(text.words[word], text.pronunciations[word]) for word in text.lines[row]] for row in rows]
 
 
-def _spoken(words: list, front: FrontEnd, voice: str, noise: np.random.Generator, settings: dict) -> Ragged:
+def _spoken(words: list, front: FrontEnd, voice: str, noise: np.random.Generator, settings: Reading) -> Ragged:
     """Frames (N, d) of sentences, each read by a speaker of its own, as the front end hears them."""
     found, seconds = [], 0.0
     with track(f"reading with voice {voice}", len(words), "sentences") as advance:
         for number, line in enumerate(words):
-            variant = settings["speakers"][number % len(settings["speakers"])]
-            pitch, rate = (int(noise.integers(*settings[name])) for name in ("pitch", "words_per_minute"))
+            variant = settings.speakers[number % len(settings.speakers)]
+            pitch, rate = (int(noise.integers(*ends)) for ends in (settings.pitch, settings.words_per_minute))
             waveform = (
                 Voice(voice + variant, pitch=pitch, words_per_minute=rate).speak(" ".join(word for word, _ in line)).waveform
             )
-            waveform = waveform + settings["noise"] * noise.standard_normal(len(waveform)).astype(np.float32)
+            waveform = waveform + settings.noise * noise.standard_normal(len(waveform)).astype(np.float32)
             speech, _ = front.listen(waveform)
             speech = speech if len(speech) else waveform
             seconds += len(speech) / RATE_HZ
@@ -193,34 +196,36 @@ def _pooled(speech: Speech, posteriors: Callable[[np.ndarray], np.ndarray]) -> T
 # Counts alone
 
 
-def _by_counts(problem: Problem, config: dict) -> tuple[Tensor, float]:
+def _by_counts(problem: Problem, settings: DecipherSegments) -> tuple[Tensor, float]:
     """Shares (S, V) of the start that the full sum explains best among those of least loss, and its log likelihood."""
-    settings = config["search"]
-    sent = passed(problem.lines, **config["channel"] | {"double": 0.0}, generator=problem.noise)  # doubling did not help here
-    said = skipgrams(sent, problem.n_phones, lags=settings["lags"], positions=1, margin=0)
+    search = settings.search
+    sent = passed(
+        problem.lines, **settings.channel.plain() | {"double": 0.0}, generator=problem.noise
+    )  # doubling did not help here
+    said = skipgrams(sent, problem.n_phones, lags=search.lags, positions=1, margin=0)
     starts: list[tuple[float, Tensor]] = []
-    rng = torch.Generator().manual_seed(config["seed"])
+    rng = torch.Generator().manual_seed(settings.seed)
     with track(
-        "naming clusters", settings["clusterings"] * n_reports(restarts=settings["restarts"], steps=settings["steps"]), "steps"
+        "naming clusters", search.clusterings * n_reports(restarts=search.restarts, steps=search.steps), "steps"
     ) as advance:
-        for number in range(settings["clusterings"]):
-            units = _clusters(problem, settings["clusters"], config["seed"] + number)
-            heard = skipgrams(Ragged(units, problem.offsets), settings["clusters"], lags=settings["lags"], positions=1, margin=0)
+        for number in range(search.clusterings):
+            units = _clusters(problem, search.clusters, settings.seed + number)
+            heard = skipgrams(Ragged(units, problem.offsets), search.clusters, lags=search.lags, positions=1, margin=0)
             tables, losses = find_table(
-                heard.pairs, said.pairs, restarts=settings["restarts"], steps=settings["steps"],
-                learning_rate=settings["learning_rate"], generator=rng, report=advance,
+                heard.pairs, said.pairs, restarts=search.restarts, steps=search.steps,
+                learning_rate=search.learning_rate, generator=rng, report=advance,
             )  # fmt: skip
-            kept = slice(settings["tried"])
+            kept = slice(search.tried)
             starts += [
                 (loss, table[torch.from_numpy(units.astype(int))])
                 for loss, table in zip(losses[kept].tolist(), tables[kept], strict=True)
             ]
             say(f"clustering {number + 1}: least losses {', '.join(f'{loss:.4f}' for loss in losses[:5].tolist())}")
-    starts = sorted(starts, key=lambda start: start[0])[: settings["tried"]]
-    tried = [_refined(shares, problem, config, rounds=settings["trial_rounds"]) for _, shares in starts]
+    starts = sorted(starts, key=lambda start: start[0])[: search.tried]
+    tried = [_refined(shares, problem, settings, rounds=search.trial_rounds) for _, shares in starts]
     say(f"log likelihood per segment of {len(tried)} starts: {', '.join(f'{value:.3f}' for _, value in tried)}")
     best = max(tried, key=lambda each: each[1])
-    return _refined(best[0], problem, config, rounds=config["rounds"]["counts"])
+    return _refined(best[0], problem, settings, rounds=settings.rounds.counts)
 
 
 def _clusters(problem: Problem, clusters: int, seed: int) -> np.ndarray:
@@ -233,18 +238,24 @@ def _clusters(problem: Problem, clusters: int, seed: int) -> np.ndarray:
 
 
 def _written(
-    problem: Problem, shares: Tensor, fit: float, voice: str | None, front: FrontEnd, folders: dict, config: dict, out_dir: Path
+    problem: Problem,
+    shares: Tensor,
+    fit: float,
+    voice: str | None,
+    front: FrontEnd,
+    settings: DecipherSegments,
+    out_dir: Path,
 ) -> dict:
     """Write the phone of each segment and how likely it is; label-free scores of them for stage.json."""
-    text, language = problem.text, str(finished(folders["text"], "prepare_text")["config"]["language"])
+    text, language = problem.text, str(finished(settings.text, "prepare_text")["config"]["language"])
     sure, labels = shares.max(1)
     found = Ragged(labels.numpy().astype(np.int16), problem.offsets)
     found.write(out_dir, "labels")
     problem.speech.starts.write(out_dir, "starts")
-    arpa, seconds = read_arpa(folders["text"] / "phones.arpa"), len(problem.speech.frames.flat) * HOP_SECONDS
+    arpa, seconds = read_arpa(settings.text / "phones.arpa"), len(problem.speech.frames.flat) * HOP_SECONDS
     judge = Judge.of(
         problem.lines, phones=problem.n_phones + 1, log10_probability=lambda said: arpa.score(said, text.phones),
-        sample=len(labels), seed=config["seed"], phones_per_second=None, weights=config["selection"],
+        sample=len(labels), seed=settings.seed, phones_per_second=None, weights=settings.selection.plain(),
     )  # fmt: skip
     scores = judge.score(found.keep(found.run_starts()), seconds=seconds)
     about = {"phones": text.phones, "silence": {"probability": 0.0, "before": 0.0, "after": 0.0}, "voice": voice}

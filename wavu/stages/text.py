@@ -15,6 +15,7 @@ from wavu.errors import WavuError
 from wavu.prepared import Text
 from wavu.progress import say, track
 from wavu.ragged import Ragged
+from wavu.settings.text import PrepareText
 from wavu.stage import Stage
 from wavu.store import read_table, write_table, write_text
 from wavu.text import lexicon, phonemise
@@ -22,28 +23,28 @@ from wavu.text.ngram import estimate, write_arpa
 from wavu.text.normalise import words as words_of
 from wavu.text.silence import phones_of
 
-LONGEST_ORDER = 6  # KenLM, as pip builds it, reads no longer n-grams
+MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", "lines.npy", "lines.offsets.npy", "phones.arpa", "words.arpa")
 CHUNK_WORDS = 5_000
 HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
 
 
-def prepare_text(config: dict) -> None:
+def prepare_text(settings: PrepareText) -> None:
     """Refuse what cannot work, then read, phonemise and count; write only when all of it is there."""
-    source, language = Path(str(config["text"])), str(config["language"])
-    _check(config, source)
+    source, language = settings.text, settings.language
+    _check(settings)
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    stage = Stage(config, command="prepare_text", inputs={"text": digest})
+    stage = Stage(settings, command="prepare_text", inputs={"text": digest}, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     lines, words = read_words(source, language)
-    _check_words(source, lines, words, config)
-    spelled, reasons = _pronounce(words, language, config["units"])
-    text, occurrences, rare = lexicon.build(lines, words, spelled, min_phone_share=config["min_phone_share"])
+    _check_words(lines, words, settings)
+    spelled, reasons = _pronounce(words, language, settings.units)
+    text, occurrences, rare = lexicon.build(lines, words, spelled, min_phone_share=settings.min_phone_share)
     reasons |= rare
-    if len(text.lines) < config["min_sentences"]:
+    if len(text.lines) < settings.min_sentences:
         cause = Counter(reasons.values()).most_common(1)[0][0]
         raise WavuError(
             f"{source}: only {len(text.lines):,} of {len(lines):,} sentences have a word that can be used (most others: {cause}); is language={language} right?"
@@ -53,10 +54,13 @@ def prepare_text(config: dict) -> None:
         counts |= _size(text) | _write_dropped(
             stage.out_dir, reasons, dict(zip(words, np.bincount(lines.flat).tolist(), strict=True))
         )
-        for name, rows, symbols in (("phone", phones_of(text), text.phones), ("word", text.lines, text.words)):
-            model = estimate(rows, symbols, order=config[f"{name}_order"])
-            write_arpa(model, stage.out_dir / f"{name}s.arpa")
-            counts[f"{name}_perplexity"] = round(held_out_perplexity(rows, symbols, order=config[f"{name}_order"]), 2)
+        kinds = (
+            ("phone", phones_of(text), text.phones, settings.phone_order),
+            ("word", text.lines, text.words, settings.word_order),
+        )
+        for name, rows, symbols, order in kinds:
+            write_arpa(estimate(rows, symbols, order=order), stage.out_dir / f"{name}s.arpa")
+            counts[f"{name}_perplexity"] = round(held_out_perplexity(rows, symbols, order=order), 2)
     say(_summary(counts, stage.out_dir))
 
 
@@ -71,28 +75,19 @@ def held_out_perplexity(rows: Ragged, symbols: list[str], *, order: int) -> floa
     return estimate(rest, symbols, order=order).perplexity(rows.take(np.flatnonzero(held)), symbols)
 
 
-def _check(config: dict, source: Path) -> None:
-    """Refuse settings that cannot work.
+def _check(settings: PrepareText) -> None:
+    """Refuse what cannot work before anything is read.
 
     Raises:
-        WavuError: no such file, unknown units or language, orders or shares out of range.
+        WavuError: no such file, or a language that espeak does not speak.
     """
+    source = settings.text
     if not source.is_file():
         raise WavuError(
             f"{source} {'is a folder; give one file of sentences' if source.is_dir() else 'does not exist; check text='}"
         )
-    if config["units"] not in ("phone", "char"):
-        raise WavuError(f"units={config['units']} is not known; phone or char")
-    if config["units"] == "phone":
-        phonemise.check_language(config["language"])
-    for name in ("phone_order", "word_order"):
-        if config[name] not in range(1, LONGEST_ORDER + 1):
-            raise WavuError(f"{name}={config[name]} must be a whole number from 1 to {LONGEST_ORDER}")
-    share, least = config["min_phone_share"], config["min_sentences"]
-    if not isinstance(share, int | float) or not 0 <= share < 1:
-        raise WavuError(f"min_phone_share={share} must be a number from 0 to below 1; it is a share of all phones")
-    if not isinstance(least, int) or least < 1:
-        raise WavuError(f"min_sentences={least} must be a whole number from 1")
+    if settings.units == "phone":
+        phonemise.check_language(settings.language)
 
 
 def read_words(source: Path, language: str) -> tuple[Ragged, list[str]]:
@@ -128,24 +123,25 @@ def _lines(source: Path) -> Iterator[str]:
             raise WavuError(f"{source} is a damaged gzip file ({error}); copy or make it again") from error
 
 
-def _check_words(source: Path, lines: Ragged, words: list[str], config: dict) -> None:
+def _check_words(lines: Ragged, words: list[str], settings: PrepareText) -> None:
     """Refuse a text without words, in the wrong alphabet or too small.
 
     Raises:
         WavuError: with what was found and what is needed.
     """
+    source, language = settings.text, settings.language
     if not words:
-        raise WavuError(f"{source} has no words; is it empty?")
-    if config["language"] in phonemise.languages():
-        scripts, share, stranger = written_share(lines.flat, words, config["language"])
+        raise WavuError(f"{source} {'holds no letters; give sentences, one per line' if source.stat().st_size else 'is empty'}")
+    if language in phonemise.languages():
+        scripts, share, stranger = written_share(lines.flat, words, language)
         if share < MIN_WRITTEN_SHARE:
             raise WavuError(
-                f"{source}: only {share:.0%} of the words are in {' or '.join(scripts)} letters, in which {config['language']} is written "
-                f"(not, for example, '{stranger}'); is this the text, and language={config['language']} right?"
+                f"{source}: only {share:.0%} of the words are in {' or '.join(scripts)} letters, in which {language} is written "
+                f"(not, for example, '{stranger}'); is this the text, and language={language} right?"
             )
-    if len(lines) < config["min_sentences"]:
+    if len(lines) < settings.min_sentences:
         raise WavuError(
-            f"{source} has {len(lines):,} sentence{'s' * (len(lines) > 1)}, at least {config['min_sentences']:,} are needed (one per line); give more text"
+            f"{source} has {len(lines):,} sentence{'s' * (len(lines) > 1)}, at least {settings.min_sentences:,} are needed (one per line); give more text"
         )
 
 

@@ -53,14 +53,22 @@ def check_language(language: str) -> None:
     """Refuse a language that espeak does not speak.
 
     Raises:
-        WavuError: with the nearest one that it does.
+        WavuError: with those that may be meant.
     """
     if language not in languages():
-        codes = sorted(languages(), key=lambda code: (-len(code), code))  # of many kinds of English, the last one: en-us
-        names = {languages()[code].split(" (")[0].lower(): code for code in codes} | {code: code for code in codes}
-        near = [names[name] for name in difflib.get_close_matches(language.lower(), names, n=1, cutoff=0.5)]
-        hint = f"; did you mean '{near[0]}' ({languages()[near[0]]})?" if near else ""
+        near = [f"'{code}' ({languages()[code]})" for code in _meant(language.lower())]
+        hint = f"; did you mean {', '.join(near[:-1])}{' or ' * (len(near) > 1)}{near[-1]}?" if near else ""
         raise WavuError(f"espeak does not speak '{language}'{hint}; units=char takes any language")
+
+
+def _meant(word: str) -> list[str]:
+    """Languages whose English name begins with a word of two letters or more, and the one whose code or name is nearest to it."""
+    codes = sorted(languages(), key=lambda code: (-len(code), code))  # of many kinds of English, the last one: en-us
+    names = {languages()[code].split(" (")[0].lower(): code for code in codes}
+    known = names | {code: code for code in codes}
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    begin = [name for name in sorted(names) if len(word) > 1 and name.startswith(word)]
+    return list(dict.fromkeys(known[name] for name in [*begin, *near]))
 
 
 def scripts(language: str) -> list[str]:
