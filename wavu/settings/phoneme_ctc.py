@@ -42,7 +42,9 @@ class PhonemeCtc(Work):
                 "start_from=null and fine_tuning=small go together: a network from random weights; other choices fine-tune an encoder"
             )
         if self.audio.keys() != self.labels.keys():
-            raise ValueError(f"audio= names {', '.join(self.audio)} and labels= {', '.join(self.labels)}; each language needs both")
+            raise ValueError(
+                f"audio= names {', '.join(self.audio)} and labels= {', '.join(self.labels)}; each language needs both"
+            )
         if strange := (self.lexicon or {}).keys() - self.audio.keys():
             raise ValueError(f"lexicon= names {', '.join(sorted(strange))}, of which there is no audio")
         if self.max_seconds <= self.min_seconds:

@@ -4,7 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from wavu.settings.base import Between, Count, Dropout, NotNegative, Number, Positive, Precision, Seed, Settings, Share, Word, Work
+from wavu.settings.base import (
+    Between,
+    Count,
+    Dropout,
+    NotNegative,
+    Number,
+    Positive,
+    Precision,
+    Seed,
+    Settings,
+    Share,
+    Word,
+    Work,
+)
 from wavu.settings.training import Training
 from wavu.units import FRAME_RATE_HZ
 
@@ -206,7 +219,9 @@ class Hubert(Settings):
     @model_validator(mode="after")
     def _the_first_turn_has_a_teacher(self) -> "Hubert":
         if self.turns[0].teacher != "mfcc":
-            raise ValueError(f"turns begin with teacher={self.turns[0].teacher}, a layer of no network; the first teacher is mfcc")
+            raise ValueError(
+                f"turns begin with teacher={self.turns[0].teacher}, a layer of no network; the first teacher is mfcc"
+            )
         return self
 
 
@@ -241,7 +256,9 @@ class Pretrain(Work):
         if size.longest > size.batch:
             raise ValueError(f"pretrain.longest={size.longest:g} seconds do not fit into pretrain.batch={size.batch:g}")
         if (self.start_from is None) == (size.network is None):
-            raise ValueError("start_from= and pretrain=continued go together; pretrain=small and others begin with random weights")
+            raise ValueError(
+                "start_from= and pretrain=continued go together; pretrain=small and others begin with random weights"
+            )
         if size.network and not size.codebook and isinstance(self.objective, Wav2Vec2):
             raise ValueError("pretrain.codebook=null leaves objective=wav2vec2 without codes")
         return self
