@@ -124,6 +124,7 @@ def _in_words(schema: type[Settings], error: Any, command: str) -> str:  # noqa:
         "bool_type": "must be true or false",
         "string_type": "must be a word",
         "list_type": "must be a list in [brackets]",
+        "is_instance_of": "must be the path of a file or folder",
         "greater_than": f"must be above {context.get('gt')}",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than": f"must be below {context.get('lt')}",

@@ -1,10 +1,10 @@
 """Settings of self_train."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from wavu.settings.base import Count, NotNegative, Number, Place, Positive, Seed, Settings, Share, Whole, Word, Work
+from wavu.settings.base import Block, Count, NotNegative, Number, Place, Positive, Seed, Settings, Share, Whole, Word, Work
 from wavu.settings.selection import Selection
 from wavu.settings.student import Student
 
@@ -218,10 +218,10 @@ class SelfTrain(Work):
 
     def after_decipherment(self) -> "SelfTrain":
         """These settings with those of ``deciphered`` in their places."""
-        return self.model_validate(_merged(self.plain(), self.deciphered.plain()))
+        return _changed(self, self.deciphered)
 
 
-def _merged(settings: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _changed(settings: Block, other: Settings) -> Block:
     """Settings with those of ``other`` in their places."""
-    both = {name: _merged(settings[name], value) if isinstance(value, dict) else value for name, value in other.items()}
-    return settings | both
+    both = {name: _changed(getattr(settings, name), value) if isinstance(value, Settings) else value for name, value in other}
+    return settings.model_copy(update=both)
