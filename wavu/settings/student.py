@@ -167,6 +167,7 @@ class StudentTuning(Settings):
 class Taught(Settings):
     """What a network has that learns from pseudo-labels."""
 
+    kind: str  # first in every student: it tells which one this is
     surest: Annotated[Share, Field(gt=0)] = 0.95
     """share of the utterances that is learned from, the surest first"""
     words: StudentWords = Field(default_factory=StudentWords)
