@@ -15,7 +15,7 @@ def _power_of_two(value: int) -> int:
     return value
 
 
-AtMostActive = Annotated[Count, Field(gt=20)]  # so many states wavu.decode.align follows however far behind
+Followed = Annotated[Count, Field(gt=20)]  # so many states wavu.decode.align follows however far behind
 
 
 class Units(Settings):
@@ -83,7 +83,7 @@ class Words(Settings):
     """nats for each silence"""
     beam: Positive = 16.0
     """nats behind the best that are followed; 20 finds the same"""
-    max_active: AtMostActive = 1_500
+    max_active: Followed = 1_500
     """states followed at most"""
 
 
