@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,21 +17,26 @@ from wavu.audio.files import Recording
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
 from wavu.selection import Judge, disagreement
+from wavu.settings.student import AnyStudent, HeadStudent, PretrainedStudent, SmallStudent
 from wavu.store import read_json
 from wavu.student.model import WEIGHTS, Student
 
 TRAINING = {name: value for name, value in SETTINGS.items() if name != "seed"}
+VALIDATION = {"utterances": 5, "every": 10, "patience": 100}
+SIZES = {"width": 32, "layers": 1, "heads": 2, "kernel": 5}
+TOLD = {"phones": PHONES, "encoder": None, "about": {}, "seed": 0}
 
 
-def settings(**changed: object) -> dict:
-    return {
-        "kind": "small",
+def settings(kind: type[AnyStudent] = SmallStudent, *, validation: dict | None = None, **training: object) -> AnyStudent:
+    name = get_args(kind.model_fields["kind"].annotation)[0]
+    blocks = {
+        "kind": name,
         "surest": 0.9,
-        "network": {"stride": 3, "width": 32, "layers": 1, "heads": 2, "kernel": 5},
-        "regularisation": MASKS,
-        "training": TRAINING | changed,
-        "validation": {"utterances": 5, "every": 10, "patience": 100},
+        "regularisation": MASKS | {"mask_feature_prob": 0.0},  # the networks are narrow
+        "training": TRAINING | training,
+        "validation": VALIDATION | (validation or {}),
     }
+    return kind.model_validate(blocks if kind is PretrainedStudent else blocks | {"network": SIZES})
 
 
 NO_FRAMES = Ragged.of([], np.float32)
@@ -66,9 +72,8 @@ def judge(labels: Ragged) -> Judge:
 
 def run(lessons: fine_tune.Lessons, folder: Path, **changed: object) -> tuple:
     return fine_tune.fine_tune(
-        lessons, folder, phones=PHONES, encoder=None, judge=judge(lessons.labels), about={"language": "x"},
-        settings=settings(**changed), seed=0,
-    )  # fmt: skip
+        lessons, folder, **TOLD | {"judge": judge(lessons.labels), "about": {"language": "x"}, "settings": settings(**changed)}
+    )
 
 
 def test_a_student_is_left_that_says_what_it_was_taught(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
@@ -83,17 +88,23 @@ def test_a_student_is_left_that_says_what_it_was_taught(lessons: fine_tune.Lesso
 
 
 def test_a_head_learns_from_frames_and_reads_no_recording(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
-    chosen = settings(updates=400) | {"kind": "head"}
-    chosen["network"] = {name: value for name, value in chosen["network"].items() if name != "stride"}
     deaf = replace(lessons, recordings=[replace(each, path=tmp_path / "gone.wav") for each in lessons.recordings])
-    how = {"phones": PHONES, "encoder": None, "judge": judge(lessons.labels), "about": {}, "settings": chosen, "seed": 0}
-    pupil, said, counts = fine_tune.fine_tune(deaf, tmp_path / "student", **how)
+    how = {"judge": judge(lessons.labels), "settings": settings(HeadStudent, updates=400)}
+    pupil, said, counts = fine_tune.fine_tune(deaf, tmp_path / "student", **TOLD | how)
     assert counts["disagreement"] < 0.3 and len(said) == 40
     student = Student.read(tmp_path / "student")
     assert student.hears_frames and not student.hears_waveforms and student.hop_seconds == 0.02
     inputs = np.asarray(lessons.frames[5], np.float32)
     again = student.score_each(lambda place: inputs, [0.02 * len(inputs)], batch_seconds=10.0)[0]
     assert len(again) == len(inputs) and np.allclose(again, pupil.hear(np.array([5]))[0], atol=1e-5)
+
+
+def test_no_more_epochs_are_heard_than_are_wanted(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
+    _, _, counts = run(lessons, tmp_path / "student", updates=100, epochs=1, batch_seconds=20.0)
+    assert (
+        1 < counts["updates"] < 20
+        and counts["updates"] == run(lessons, tmp_path / "two", epochs=2, batch_seconds=20.0)[2]["updates"] / 2
+    )
 
 
 def test_killed_it_goes_on_to_the_same_weights(
@@ -127,17 +138,12 @@ def test_stops_when_nothing_gets_better_and_keeps_the_best(lessons: fine_tune.Le
         def suspect(self, scores: dict) -> None:
             return None
 
-    chosen = settings(updates=100)
-    chosen["validation"] |= {"patience": 3}
-    fine_tune.fine_tune(
-        lessons, tmp_path / "stopped", phones=PHONES, encoder=None, judge=Falling(), about={}, settings=chosen, seed=0
-    )
+    hasty = settings(updates=100, validation={"patience": 3})
+    fine_tune.fine_tune(lessons, tmp_path / "stopped", **TOLD, judge=Falling(), settings=hasty)
     assert read_json(tmp_path / "stopped" / "about.json")["updates"] == 50
-    chosen["validation"] |= {"patience": 100, "every": 20}
+    patient = settings(updates=100, validation={"every": 20})
     Falling.rows = iter([1.0, *range(2, 9)])
-    fine_tune.fine_tune(
-        lessons, tmp_path / "long", phones=PHONES, encoder=None, judge=Falling(), about={}, settings=chosen, seed=0
-    )
+    fine_tune.fine_tune(lessons, tmp_path / "long", **TOLD, judge=Falling(), settings=patient)
     assert (tmp_path / "long" / WEIGHTS).read_bytes() == (tmp_path / "stopped" / WEIGHTS).read_bytes()
 
 
@@ -157,11 +163,10 @@ def test_utterances_without_labels_teach_nothing() -> None:
 
 
 def test_an_encoder_is_fine_tuned_but_its_convolutions_stay(lessons: fine_tune.Lessons, tmp_path: Path) -> None:
-    chosen = settings(updates=4, batch_seconds=6.0) | {"kind": "pretrained"}
-    chosen["validation"] |= {"every": 2}
-    how = {"phones": PHONES, "judge": judge(lessons.labels), "about": {}, "settings": chosen, "seed": 0}
+    chosen = settings(PretrainedStudent, updates=4, batch_seconds=6.0, validation={"every": 2})
     folder = str(encoder(tmp_path / "encoder"))
-    pupil, _, counts = fine_tune.fine_tune(lessons, tmp_path / "student", encoder=folder, **how)
+    how = {"encoder": folder, "judge": judge(lessons.labels), "settings": chosen}
+    pupil, _, counts = fine_tune.fine_tune(lessons, tmp_path / "student", **TOLD | how)
     assert counts["updates"] == 4 and pupil.student.hears_waveforms
     before, after = AutoModel.from_pretrained(folder).state_dict(), pupil.student.model.base_model.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}

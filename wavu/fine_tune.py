@@ -19,6 +19,8 @@ from wavu.errors import WavuError
 from wavu.progress import track
 from wavu.ragged import Ragged
 from wavu.selection import Judge, disagreement
+from wavu.settings.student import AnyStudent, HeadStudent, Pretrained, Small, StudentTraining, Validation
+from wavu.settings.training import Training
 from wavu.store import write_json
 from wavu.student.model import Student
 from wavu.student.train import Utterances, trainer
@@ -78,17 +80,17 @@ def fine_tune(
     encoder: str | None,
     judge: Judge,
     about: dict,
-    settings: dict,
+    settings: AnyStudent,
     seed: int,
 ) -> tuple[Pupil, Ragged, dict]:
     """Train a student and write it to ``folder``; also returns what it says of all utterances, and label-free scores of that.
 
     phones: V - 1 symbols that labels count. encoder: what is fine-tuned; None where a small network learns from nothing.
-    about: where the lessons come from, for the card of an export. settings: a ``configs/student/*.yaml``.
+    about: where the lessons come from, for the card of an export.
     """
-    frame_dim = lessons.frames.flat.shape[1] if settings["kind"] == "head" else None
+    frame_dim = lessons.frames.flat.shape[1] if isinstance(settings, HeadStudent) else None
     student = new_student(phones, encoder, settings, seed, frame_dim=frame_dim)
-    learned, judged = lessons.split(surest=settings["surest"], held=settings["validation"]["utterances"], seed=seed)
+    learned, judged = lessons.split(surest=settings.surest, held=settings.validation.utterances, seed=seed)
     pupil = _pupil(student, lessons)
     seconds = pupil.seconds
 
@@ -96,12 +98,13 @@ def fine_tune(
         differing = disagreement(said, lessons.labels.take(rows))
         return judge.score(said, seconds=float(lessons.speech_seconds[rows].sum()), disagreement=differing)
 
-    batch_seconds = settings["training"]["batch_seconds"]
+    training = settings.training
     utterances = Utterances(
-        lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), batch_seconds
+        lambda place: pupil.inputs(learned[place]), seconds[learned], lessons.labels.take(learned), training.batch_seconds
     )
-    limited = _limited(settings, len(utterances.epoch(np.random.default_rng(seed))))
-    rows = teach(student, utterances, lambda: score(judged, pupil.say(judged)), folder, settings=limited, seed=seed)
+    rows = teach(
+        student, utterances, lambda: score(judged, pupil.say(judged)), folder, training=training, validation=settings.validation, seed=seed
+    )  # fmt: skip
     everything = np.arange(len(seconds))
     said = pupil.say(everything)
     scores = score(everything, said)
@@ -118,25 +121,28 @@ def fine_tune(
     return pupil, said, counts | {name: round(value, 4) for name, value in scores.items()}
 
 
-def teach(student: Student, feed: Feed, judge: Callable[[], Numbers], folder: Path, *, settings: dict, seed: int) -> list[dict]:
+def teach(
+    student: Student,
+    feed: Feed,
+    judge: Callable[[], Numbers],
+    folder: Path,
+    *,
+    training: StudentTraining,
+    validation: Validation,
+    seed: int,
+) -> list[dict]:
     """Train a student until ``judge`` finds nothing better, and leave it with its best weights; all judgements.
 
-    folder: holds a checkpoint from then on, where a run that was killed goes on. settings: with the blocks ``training`` and
-    ``validation`` of a ``configs/student/*.yaml``; the size of a batch is up to the feed.
+    folder: holds a checkpoint from then on, where a run that was killed goes on. training: the size of a batch is up to the feed.
     """
-    training = {name: value for name, value in settings["training"].items() if name != "batch_seconds"}
-    teacher = trainer(student, feed, seed=seed, **training)
-    patience = {name: settings["validation"][name] for name in ("every", "patience")}
+    how = training.plain(*Training.model_fields)
+    if training.epochs:
+        how["updates"] = min(training.updates, training.epochs * len(feed.epoch(np.random.default_rng(seed))))
+    teacher = trainer(student, feed, seed=seed, **how)
+    patience = validation.plain("every", "patience")
     weights, rows = train(teacher, judge, folder / CHECKPOINT, what="student", **patience)
     restore_weights(student.model, weights)
     return rows
-
-
-def _limited(settings: dict, batches: int) -> dict:
-    """Settings with as many updates as ``training.epochs`` over so many batches take, where that is less."""
-    training = dict(settings["training"])
-    epochs = training.pop("epochs", np.inf)
-    return settings | {"training": training | {"updates": int(min(training["updates"], np.ceil(epochs * batches)))}}
 
 
 def _pupil(student: Student, lessons: Lessons) -> Pupil:
@@ -147,14 +153,19 @@ def _pupil(student: Student, lessons: Lessons) -> Pupil:
     return Pupil(student, inputs_of(student, lessons.recordings), seconds)
 
 
-def new_student(phones: list[str], encoder: str | None, settings: dict, seed: int, *, frame_dim: int | None) -> Student:
+def new_student(
+    phones: list[str], encoder: str | None, settings: Small | Pretrained | HeadStudent, seed: int, *, frame_dim: int | None
+) -> Student:
     """Its new weights are drawn from the seed. frame_dim: of what it hears, if it is a head."""
     torch.manual_seed(seed)
-    if frame_dim:
-        return Student.head(phones, dim=frame_dim, **settings["network"], regularisation=settings["regularisation"])
-    if encoder is None:
-        return Student.small(phones, **settings["network"], regularisation=settings["regularisation"])
-    return Student.pretrained(phones, encoder=encoder, regularisation=settings["regularisation"])
+    regularisation = settings.regularisation.plain()
+    if isinstance(settings, Pretrained):
+        assert encoder is not None
+        return Student.pretrained(phones, encoder=encoder, regularisation=regularisation)
+    if isinstance(settings, Small):
+        return Student.small(phones, **settings.network.plain(), regularisation=regularisation)
+    assert frame_dim is not None
+    return Student.head(phones, dim=frame_dim, **settings.network.plain(), regularisation=regularisation)
 
 
 def inputs_of(student: Student, recordings: Sequence[Recording]) -> Callable[[int], np.ndarray]:

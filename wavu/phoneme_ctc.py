@@ -12,9 +12,10 @@ goes on from the last validation. left_out.tsv tells which recordings are of no 
 """
 
 from wavu.command import command
+from wavu.settings.phoneme_ctc import PhonemeCtc
 from wavu.stages.phoneme_ctc import phoneme_ctc
 
-main = command("phoneme_ctc", phoneme_ctc, __doc__)
+main = command("phoneme_ctc", PhonemeCtc, phoneme_ctc, __doc__)
 
 if __name__ == "__main__":
     main()

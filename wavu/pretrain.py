@@ -11,9 +11,10 @@ from the last checkpoint. Curves: tensorboard --logdir runs/encoder/curves
 """
 
 from wavu.command import command
+from wavu.settings.pretraining import Pretrain
 from wavu.stages.pretraining import pretrain
 
-main = command("pretrain", pretrain, __doc__)
+main = command("pretrain", Pretrain, pretrain, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -12,16 +12,18 @@ wavu.transcribe takes as model=. No Kaldi is needed.
 """
 
 from wavu.command import command, composed
+from wavu.settings.gan import GanTrain
+from wavu.settings.self_training import SelfTrain
 from wavu.stages.gan import gan_train
 from wavu.stages.self_training import self_train
 
 
-def work(config: dict) -> None:
+def work(settings: SelfTrain) -> None:
     """Self-training, whose further rounds train GANs under the settings ``again``."""
-    self_train(config, lambda given: gan_train(composed("gan_train", given)))
+    self_train(settings, lambda given: gan_train(composed("gan_train", GanTrain, given)))
 
 
-main = command("self_train", work, __doc__)
+main = command("self_train", SelfTrain, work, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -202,7 +202,7 @@ def test_a_model_goes_on_being_trained(corpus: Path, tmp_path: Path, run: Callab
         (["min_seconds=9"], "none of the 18 recordings"),
         (["min_seconds=0.1"], "fewer than two spans"),
         (["pretrain.longest=13"], "do not fit into pretrain.batch=12"),
-        (["alpha=2"], "must lie between 0"),
+        (["alpha=2"], "alpha=2 must be at most 1"),
         (["start_from=nowhere"], "go together"),
         (["pretrain=huge"], "huge"),
     ],

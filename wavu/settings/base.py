@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -58,7 +58,7 @@ NotNegative = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Between = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_ascending)]  # least and most
-Precision = Annotated[str, Field(pattern="^(no|fp16|bf16)$")]
+Precision = Literal["no", "fp16", "bf16"]
 
 
 class Work(Settings):
@@ -131,6 +131,7 @@ def _in_words(schema: type[Settings], error: Any, command: str) -> str:
         "bool_type": "must be true or false",
         "string_type": "must be a word",
         "list_type": "must be a list in [brackets]",
+        "is_instance_of": "must be the path of a file or folder",
         "greater_than": f"must be above {context.get('gt')}",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than": f"must be below {context.get('lt')}",
@@ -141,6 +142,8 @@ def _in_words(schema: type[Settings], error: Any, command: str) -> str:
         "string_too_short": "is empty",
         "value_error": str(context.get("error")),
     }
+    if kind == "value_error" and isinstance(value, dict) and key:  # of a block
+        return f"{key}: {context['error']}"
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
     return f"{key}={shown} {told.get(kind, error['msg'])}" if key else f"{context.get('error', error['msg'])}"
 

@@ -7,7 +7,6 @@ import numpy as np
 from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, stays
 from wavu.acoustic.transform import unchanged
 from wavu.decipher.hmm import evidence
-from wavu.errors import WavuError
 from wavu.ragged import Ragged
 from wavu.stages.hmm_task import Task
 
@@ -24,15 +23,10 @@ def evidence_of(states: Ragged, task: Task, *, by: str, utterances: int, mixture
     """How well sub-states (N) go with speech that was not learned from: what a turn is judged by.
 
     by: likelihood, with such mixtures; or agreement, with such gaussians. utterances: heard.
-
-    Raises:
-        WavuError: it is neither.
     """
     if by == "agreement":
         return _agreement(states, task, utterances, gaussians, seed)
-    if by == "likelihood":
-        return _likelihood(states, task, utterances, mixtures)
-    raise WavuError(f"unknown evidence.by '{by}'; known: likelihood, agreement")
+    return _likelihood(states, task, utterances, mixtures)
 
 
 def _likelihood(states: Ragged, task: Task, utterances: int, mixtures: dict) -> float:

@@ -11,6 +11,7 @@ from wavu.decode.tuning import tune
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
 from wavu.ragged import Ragged
+from wavu.settings.student import AnyStudent, PretrainedStudent
 from wavu.stage import finished
 from wavu.stages.hmm_task import Task
 from wavu.stages.word_search import tuning_judge, word_decoder
@@ -19,7 +20,15 @@ from wavu.units import HOP_SECONDS
 
 
 def teach(
-    task: Task, folders: dict[str, Path], out_dir: Path, *, student: dict, words: dict, search: str, utterances: int, seed: int
+    task: Task,
+    folders: dict[str, Path],
+    out_dir: Path,
+    *,
+    student: AnyStudent,
+    words: dict,
+    search: str,
+    utterances: int,
+    seed: int,
 ) -> dict:
     """Fine-tune a CTC student on what the HMM found, and tune its word search; its counts.
 
@@ -35,37 +44,35 @@ def teach(
         task.speech.frames,
     )
     lessons.labels.write(out_dir, "lessons")
-    encoder = student_encoder(student, folders["audio"])
+    encoder = student_encoder(student, folders["audio"]) if isinstance(student, PretrainedStudent) else None
     pupil, said, counts = fine_tune(
         lessons, out_dir / "student", phones=phones, encoder=encoder, judge=task.judge, about=_origin(lessons, task, folders, search),
         settings=student, seed=seed,
     )  # fmt: skip
     said.write(out_dir, "student")
-    start = words | student["words"]
+    start = words | student.words.plain()
     decoder = word_decoder(task, Topology.ctc(len(phones), blank=ctc.BLANK), start, out_dir / "words")
     rows = task.some(utterances)
     # What is nearer to its phones than these are to its lessons cannot be told apart.
     judge = tuning_judge(said.take(rows), task, counts["disagreement"])
-    weights, _ = tune(decoder, pupil.hear(rows), lambda _, phones: judge(phones), grid=student["tuning"])
+    weights, _ = tune(decoder, pupil.hear(rows), lambda _, phones: judge(phones), grid=student.tuning.plain())
     write_json(out_dir / "words" / "words.json", start | weights)
     return counts | {"weights": start | weights}
 
 
-def student_encoder(settings: dict, audio: Path) -> str | None:
-    """What is fine-tuned: the encoder that is named, or the one that prepare_audio used; None for a new network.
+def student_encoder(settings: PretrainedStudent, audio: Path) -> str:
+    """What is fine-tuned: the encoder that is named, or the one that prepare_audio used.
 
     Raises:
         WavuError: none is named, and the one used cannot be fine-tuned.
     """
-    if settings["kind"] in ("small", "head"):
-        return None
     used = read_json(audio / "frontend" / "frontend.json")["encoder"]
-    if settings["encoder"] is None and used["kind"] != "huggingface":
+    if settings.encoder is None and used["kind"] != "huggingface":
         raise WavuError(
             f"student=wav2vec2 fine-tunes an encoder, and {audio} was prepared with encoder={used['kind']}; "
             "give student.encoder=NAME, or take student=small"
         )
-    return settings["encoder"] or used["model"]
+    return settings.encoder or used["model"]
 
 
 def _origin(lessons: Lessons, task: Task, folders: dict[str, Path], search: str) -> dict:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.files import Recording, recordings_fingerprint, recordings_in, sources_of
-from wavu.errors import WavuError
+from wavu.audio.files import Recording, recordings_fingerprint, recordings_in
 from wavu.feed import shuffled
 from wavu.fine_tune import CHECKPOINT, Pupil, inputs_of, new_student, teach
 from wavu.pretraining.crops import drawn
 from wavu.progress import say
 from wavu.ragged import Ragged
 from wavu.selection import disagreement
+from wavu.settings.phoneme_ctc import PhonemeCtc
 from wavu.stage import Stage, file_fingerprint, fingerprint, folder_fingerprint, languages_taught
 from wavu.stages.labelled import Limits, Taught, gathered, held_out, read_corpus
 from wavu.store import write_json, write_table
@@ -48,51 +48,40 @@ class Balanced:
         return self.utterances.read(plan)
 
 
-def phoneme_ctc(config: dict) -> None:
+def phoneme_ctc(settings: PhonemeCtc) -> None:
     """Refuse what cannot work, find what can be learned from, then train."""
-    sources, files = _sources(config)
-    recordings = {language: recordings_in(source) for language, source in sources.items()}
-    stage = Stage(config, command="phoneme_ctc", inputs=_fingerprints(recordings, files, config["start_from"]))
+    files = _files(settings)
+    recordings = {language: recordings_in(source) for language, source in settings.audio.items()}
+    stage = Stage(settings, command="phoneme_ctc", inputs=_fingerprints(recordings, files, settings.start_from))
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
-    limits = Limits(**{name: config[name] for name in ("min_seconds", "max_seconds", "min_phone_share")})
+    limits = Limits(**settings.plain("min_seconds", "max_seconds", "min_phone_share"))
     taught = gathered({name: read_corpus(name, rows, files[name], limits) for name, rows in recordings.items()})
     inventory = taught.inventory()
-    student = new_student(inventory, config["start_from"], config["fine_tuning"], config["seed"], frame_dim=None)
+    student = new_student(inventory, settings.start_from, settings.fine_tuning, settings.seed, frame_dim=None)
     say(_found(taught, inventory))
     with stage.run() as counts:
         write_table(stage.out_dir / "left_out.tsv", taught.left_out, ("language", "id", "reason"))
-        counts |= learn(student, taught, config, stage.out_dir)
+        counts |= learn(student, taught, settings, stage.out_dir)
     say(
         f"{stage.out_dir}: PER {counts['PER']:.3f} of {counts['held_out']:,} utterances held out, after {counts['kept']:,} updates"
     )
 
 
-def _sources(config: dict) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]:
-    """Where the recordings of each language are; its labels and perhaps lexicon.
+def _files(settings: PhonemeCtc) -> dict[str, dict[str, Path]]:
+    """The labels of each language, and perhaps its lexicon.
 
     Raises:
-        WavuError: a language lacks one of them, or a way to say it.
+        WavuError: a language lacks a way to say it.
     """
-    if (config["start_from"] is None) != ("network" in config["fine_tuning"]):
-        raise WavuError(
-            "start_from=null and fine_tuning=small go together: a network from random weights; other choices fine-tune an encoder"
-        )
-    if not isinstance(config["audio"], dict):
-        raise WavuError(f"audio={config['audio']} names no language; give '{{LANGUAGE: FOLDER}}', with espeak's name for it")
-    sources, labels = sources_of(config["audio"]), sources_of(config["labels"])
-    lexicons = sources_of(config["lexicon"]) if config["lexicon"] else {}
-    if sources.keys() != labels.keys():
-        raise WavuError(f"audio= names {', '.join(sources)} and labels= {', '.join(labels)}; each language needs both")
-    if strange := lexicons.keys() - sources.keys():
-        raise WavuError(f"lexicon= names {', '.join(sorted(strange))}, of which there is no audio")
-    for language in sources.keys() - lexicons.keys():
-        check_language(language)
-    files = {language: {"labels": labels[language]} for language in sources}
-    for language, lexicon_file in lexicons.items():
-        files[language]["lexicon"] = lexicon_file
-    return sources, files
+    files = {language: {"labels": path} for language, path in settings.labels.items()}
+    for language in settings.audio:
+        if settings.lexicon and language in settings.lexicon:
+            files[language]["lexicon"] = settings.lexicon[language]
+        else:
+            check_language(language)
+    return files
 
 
 def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[str, Path]], start: str | None) -> dict[str, str]:
@@ -108,18 +97,18 @@ def _fingerprints(recordings: dict[str, list[Recording]], files: dict[str, dict[
 # Training
 
 
-def learn(student: Student, taught: Taught, config: dict, folder: Path) -> dict:
+def learn(student: Student, taught: Taught, settings: PhonemeCtc, folder: Path) -> dict:
     """Fine-tune the student, write it and what it has seen; counts."""
-    settings, seconds = config["fine_tuning"], taught.seconds
-    held = held_out(taught, settings["validation"]["utterances"], np.random.default_rng(config["seed"]))
+    training, validation, seconds = settings.fine_tuning.training, settings.fine_tuning.validation, taught.seconds
+    held = held_out(taught, validation.utterances, np.random.default_rng(settings.seed))
     learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
     pupil, labels = Pupil(student, inputs_of(student, taught.recordings), seconds), taught.labels(student.phones)
     utterances = Utterances(
-        lambda place: pupil.inputs(learned[place]), seconds[learned], labels.take(learned), settings["training"]["batch_seconds"]
+        lambda place: pupil.inputs(learned[place]), seconds[learned], labels.take(learned), training.batch_seconds
     )
-    feed = Balanced(utterances, taught.languages[learned], config["alpha"])
+    feed = Balanced(utterances, taught.languages[learned], settings.alpha)
     rates = partial(error_rates, pupil, labels, judged, taught)
-    rows = teach(student, feed, rates, folder, settings=settings, seed=config["seed"])
+    rows = teach(student, feed, rates, folder, training=training, validation=validation, seed=settings.seed)
     write_table(folder / "validations.tsv", rows, list(rows[0]))
     kept = best(rows)
     hours = np.bincount(taught.languages[learned], seconds[learned]) / 3600
@@ -127,14 +116,13 @@ def learn(student: Student, taught: Taught, config: dict, folder: Path) -> dict:
         name: {"hours": round(hour, 3), "PER": round(kept[f"PER {name}"], 4)}
         for name, hour in zip(taught.names, hours.tolist(), strict=True)
     }
-    before = {
-        name: {"by": config["start_from"]} for name in (config["start_from"] and languages_taught(config["start_from"])) or []
-    }
+    start = settings.start_from
+    before = {name: {"by": start} for name in (start and languages_taught(start)) or []}
     counts = {
         "learned": len(learned), "held_out": len(judged), "left_out": len(taught.left_out), "hours": round(float(hours.sum()), 3),
         "phones": len(student.phones), "updates": rows[-1]["update"], "kept": kept["update"], "PER": round(kept["score"], 4),
     }  # fmt: skip
-    write_json(folder / "about.json", {"languages": before | own, "start_from": config["start_from"], **counts})
+    write_json(folder / "about.json", {"languages": before | own, "start_from": start, **counts})
     student.write(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return counts

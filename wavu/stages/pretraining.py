@@ -23,6 +23,8 @@ from wavu.pretraining.network import WEIGHTS, continued, new_network, write_netw
 from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
 from wavu.ragged import Ragged
+from wavu.settings.pretraining import Hubert, Pretrain, Teacher, Wav2Vec2
+from wavu.settings.training import Training
 from wavu.stage import Stage
 from wavu.stages.corpus import Corpus
 from wavu.store import read_json, write_json, write_table
@@ -33,52 +35,35 @@ ORIGIN = "pretraining.json"  # beside the network: how it was made
 TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
 
 
-def pretrain(config: dict) -> None:
+def pretrain(settings: Pretrain) -> None:
     """Find the recordings, refuse what cannot work, then train."""
-    sources = sources_of(config["audio"])
-    _check(config)
-    recordings = {language: _recordings(source, config) for language, source in sources.items()}
+    sources = sources_of(settings.audio)
+    if isinstance(settings.objective, Hubert):
+        check_installed()
+    recordings = {
+        language: _recordings(source, **settings.plain("piece_seconds", "min_seconds")) for language, source in sources.items()
+    }
     marks = {f"recordings {language}".rstrip(): recordings_fingerprint(rows) for language, rows in recordings.items()}
-    stage = Stage(config, command="pretrain", inputs=marks)
+    stage = Stage(settings, command="pretrain", inputs=marks)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     with _in_turn(stage) as counts:
-        settings = {name: config[name] for name in ("held_out_minutes", "memory_hours", "seed")}
-        corpus = Corpus.of(recordings, **settings)
-        learn = _units_then_units if config["objective"]["kind"] == "hubert" else _codes
-        counts |= corpus.counts() | learn(corpus, config, stage.out_dir)
+        corpus = Corpus.of(recordings, **settings.plain("held_out_minutes", "memory_hours", "seed"))
+        learn = _units_then_units if isinstance(settings.objective, Hubert) else _codes
+        counts |= corpus.counts() | learn(corpus, settings, stage.out_dir)
         if PartialState().is_main_process:
-            write_json(stage.out_dir / ORIGIN, _origin(config, list(sources), counts))
+            write_json(stage.out_dir / ORIGIN, _origin(settings, list(sources), counts))
     say(_in_words(counts, stage.out_dir))
 
 
-def _recordings(source: Path, config: dict) -> list[Recording]:
+def _recordings(source: Path, *, piece_seconds: float, min_seconds: float) -> list[Recording]:
     """Those of a folder or a manifest that are long enough, long ones in pieces."""
     found = recordings_in(source)
-    usable = [part for part in in_pieces(found, max_seconds=config["piece_seconds"]) if part.seconds >= config["min_seconds"]]
+    usable = [part for part in in_pieces(found, max_seconds=piece_seconds) if part.seconds >= min_seconds]
     if not usable:
-        raise WavuError(f"none of the {len(found):,} recordings in {source} has min_seconds={config['min_seconds']:g} of audio")
+        raise WavuError(f"none of the {len(found):,} recordings in {source} has min_seconds={min_seconds:g} of audio")
     return usable
-
-
-def _check(config: dict) -> None:
-    """Refuse settings that cannot work."""
-    objective, pretrain = config["objective"], config["pretrain"]
-    frames = int(config["min_seconds"] * FRAME_RATE_HZ) - 1  # the last one wants more samples than a hop
-    if frames < 2 * objective["settings"]["mask"]["length"]:
-        raise WavuError(
-            f"min_seconds={config['min_seconds']:g} has room for {frames} frames, fewer than two spans of "
-            f"objective.settings.mask.length={objective['settings']['mask']['length']}; give more"
-        )
-    if pretrain["longest"] > pretrain["batch"]:
-        raise WavuError(f"pretrain.longest={pretrain['longest']:g} seconds do not fit into pretrain.batch={pretrain['batch']:g}")
-    if (config["start_from"] is None) == (pretrain["network"] is None):
-        raise WavuError("start_from= and pretrain=continued go together; pretrain=small and others begin with random weights")
-    if not 0 <= config["alpha"] <= 1:
-        raise WavuError(f"alpha={config['alpha']} must lie between 0 (each language alike) and 1 (by its hours)")
-    if objective["kind"] == "hubert":
-        check_installed()
 
 
 @contextmanager
@@ -98,57 +83,61 @@ def _in_turn(stage: Stage) -> Iterator[dict]:
 # Objectives
 
 
-def _codes(corpus: Corpus, config: dict, out_dir: Path) -> dict:
+def _codes(corpus: Corpus, settings: Pretrain, out_dir: Path) -> dict:
     """wav2vec 2.0."""
-    torch.manual_seed(config["seed"])
-    task = Contrastive(_model(config, "network", "codebook"), **config["objective"]["settings"])
+    torch.manual_seed(settings.seed)
+    task = Contrastive(_model(settings), **settings.objective.settings.plain())
     codebook = {"codebooks": task.model.config.num_codevector_groups, "codes": task.model.config.num_codevectors_per_group}
-    return codebook | _train(task, corpus, None, config, config["pretrain"]["training"], out_dir)
+    return codebook | _train(task, corpus, None, settings, settings.pretrain.training, out_dir)
 
 
-def _units_then_units(corpus: Corpus, config: dict, out_dir: Path) -> dict:
+def _units_then_units(corpus: Corpus, settings: Pretrain, out_dir: Path) -> dict:
     """HuBERT: each turn learns the units of its teacher; the last one's network is the result."""
-    *before, last = config["objective"]["turns"]
+    *before, last = settings.objective.turns
     for turn, teacher in enumerate(before, start=1):
         folder = out_dir / f"turn{turn}"
         if not (folder / WEIGHTS).exists():
-            _turn(corpus, teacher, out_dir / f"turn{turn - 1}", config, folder)
-    return _turn(corpus, last, out_dir / f"turn{len(before)}", config, out_dir)
+            _turn(corpus, teacher, out_dir / f"turn{turn - 1}", settings, folder)
+    return _turn(corpus, last, out_dir / f"turn{len(before)}", settings, out_dir)
 
 
-def _turn(corpus: Corpus, teacher: dict, before: Path, config: dict, folder: Path) -> dict:
+def _turn(corpus: Corpus, teacher: Teacher, before: Path, settings: Pretrain, folder: Path) -> dict:
     """Learn units of MFCC, or of a layer of the network that the turn before has left."""
-    units = _units(corpus, teacher, before, config, folder)
-    torch.manual_seed(config["seed"])
-    settings, training = config["objective"]["settings"], config["pretrain"]["training"]
-    task = MaskedUnits(_model(config, "network"), units=teacher["clusters"], **settings)
-    return _train(task, corpus, units, config, training | {"updates": round(teacher["share"] * training["updates"])}, folder)
+    units = _units(corpus, teacher, before, settings, folder)
+    torch.manual_seed(settings.seed)
+    task = MaskedUnits(_model(settings), units=teacher.clusters, **settings.objective.settings.plain())
+    training = settings.pretrain.training
+    part = training.model_copy(update={"updates": round(teacher.share * training.updates)})
+    return _train(task, corpus, units, settings, part, folder)
 
 
-def _model(config: dict, *blocks: str) -> PreTrainedModel:
-    """The network to train: a new one of some blocks of settings, or the one to go on from."""
-    kind, start = config["objective"]["kind"], config["start_from"]
+def _model(settings: Pretrain) -> PreTrainedModel:
+    """The network to train: a new one, or the one to go on from."""
+    kind, start, size = settings.objective.kind, settings.start_from, settings.pretrain
     if start:
         return hub.load(start, partial(continued, kind, start), what=f"start_from={start}")
-    return new_network(kind, {name: value for block in blocks for name, value in config["pretrain"][block].items()})
+    codebook = size.codebook.plain() if isinstance(settings.objective, Wav2Vec2) else {}
+    return new_network(kind, size.network.plain() | codebook)
 
 
-def _units(corpus: Corpus, teacher: dict, before: Path, config: dict, folder: Path) -> Ragged:
+def _units(corpus: Corpus, teacher: Teacher, before: Path, settings: Pretrain, folder: Path) -> Ragged:
     """The unit of each frame of all recordings: what a run before this one left, or k-means of the teacher's frames."""
     if not (folder / "units.offsets.npy").exists() and PartialState().is_main_process:
-        if teacher["teacher"] == "mfcc":
+        if teacher.teacher == "mfcc":
             encoder = load_encoder(kind="mfcc")
         else:
-            layer = min(teacher["teacher"], read_json(before / "config.json")["num_hidden_layers"])
+            layer = min(teacher.teacher, read_json(before / "config.json")["num_hidden_layers"])
             encoder = load_encoder(kind="huggingface", model=str(before), layer=layer, batch_seconds=120, precision="bfloat16")
-        _find_units(corpus, encoder.encode, teacher["clusters"], config).write(folder, "units")
+        _find_units(corpus, encoder.encode, teacher.clusters, settings).write(folder, "units")
     PartialState().wait_for_everyone()
     return Ragged.read(folder, "units")
 
 
-def _find_units(corpus: Corpus, encode: Callable[[list[np.ndarray]], list[np.ndarray]], clusters: int, config: dict) -> Ragged:
+def _find_units(
+    corpus: Corpus, encode: Callable[[list[np.ndarray]], list[np.ndarray]], clusters: int, settings: Pretrain
+) -> Ragged:
     """k-means fitted to a sample of recordings, then the unit of each frame of all of them."""
-    seed, count, kmeans = config["seed"], config["objective"]["sample_frames"], config["objective"]["kmeans"]
+    seed, count, kmeans = settings.seed, settings.objective.sample_frames, settings.objective.kmeans.plain()
     places = np.arange(len(corpus.recordings))
     order = np.random.default_rng(seed).permutation(places)
     lengths = np.array([corpus.recordings[place].seconds for place in order]) * FRAME_RATE_HZ
@@ -174,19 +163,19 @@ def _heard(
 
 
 def _train(
-    task: Contrastive | MaskedUnits, corpus: Corpus, units: Ragged | None, config: dict, training: dict, folder: Path
+    task: Contrastive | MaskedUnits, corpus: Corpus, units: Ragged | None, settings: Pretrain, training: Training, folder: Path
 ) -> dict:
     """Train to the end and write the network that was best on the recordings held out; what it can do there."""
-    sizes = {name: config["pretrain"][name] for name in ("longest", "batch")}
-    crops = corpus.crops(corpus.learned, units, **sizes, augment=config["pretrain"]["augment"], alpha=config["alpha"])
-    trainer = Trainer(task, crops, task.learn, seed=config["seed"], **training)
+    sizes, seed = settings.pretrain.plain("longest", "batch"), settings.seed
+    crops = corpus.crops(corpus.learned, units, **sizes, **settings.pretrain.plain("augment"), alpha=settings.alpha)
+    trainer = Trainer(task, crops, task.learn, seed=seed, **training.plain())
     exam = corpus.crops(corpus.held, units, **sizes, augment=None, alpha=1.0)
-    batches = [exam.read(plan) for plan in exam.epoch(np.random.default_rng(config["seed"]))]
+    batches = [exam.read(plan) for plan in exam.epoch(np.random.default_rng(seed))]
     checkpoint, main = folder / "checkpoint.safetensors", trainer.accelerator.is_main_process
-    before = judged(task, batches, config["seed"])
+    before = judged(task, batches, seed)
     with SummaryWriter(str(folder / "curves")) if main else nullcontext() as curves:
         weights, rows = train(
-            trainer, lambda: judged(task, batches, config["seed"]), checkpoint, what="pretrain", every=config["pretrain"]["every"],
+            trainer, lambda: judged(task, batches, seed), checkpoint, what="pretrain", every=settings.pretrain.every,
             patience=None, report=partial(_draw, curves),
         )  # fmt: skip
     restore_weights(task, weights)
@@ -222,10 +211,10 @@ def _draw(curves: SummaryWriter | None, row: dict) -> None:
         curves.add_scalar(name if "/" in name else f"learned/{name}", value, row["update"])
 
 
-def _origin(config: dict, languages: list[str], counts: dict) -> dict:
+def _origin(settings: Pretrain, languages: list[str], counts: dict) -> dict:
     """Where an encoder comes from, for whoever finds its folder."""
-    about = {name: config[name] for name in ("start_from", "objective", "seed", "alpha")}
-    return {"languages": [name for name in languages if name], **about, "training": config["pretrain"]["training"], **counts}
+    about = settings.plain("start_from", "objective", "seed", "alpha")
+    return {"languages": [name for name in languages if name], **about, "training": settings.pretrain.training.plain(), **counts}
 
 
 def _in_words(counts: dict, out_dir: Path) -> str:

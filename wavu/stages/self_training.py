@@ -12,6 +12,8 @@ from wavu.prepared import Speech, Text
 from wavu.progress import say
 from wavu.ragged import Ragged
 from wavu.scoring.verdict import judged
+from wavu.settings.self_training import SelfTrain
+from wavu.settings.student import NoStudent, PretrainedStudent
 from wavu.stage import Stage, fingerprint, finished
 from wavu.stages.hmm_task import Task, deciphered, first_labels
 from wavu.stages.lessons import student_encoder, teach
@@ -24,37 +26,37 @@ UNLEARNED = 0.6  # share of phones; students of people differ by 0.07 to 0.26 fr
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 
 
-def self_train(config: dict, train_gan: TrainGan) -> None:
+def self_train(settings: SelfTrain, train_gan: TrainGan) -> None:
     """Train the HMMs on the generator's labels, decode all utterances, and say how far the result can be trusted.
 
     train_gan: does what wavu.gan_train does with such settings, for rounds after the first.
     """
-    folders = {name: Path(config[name]) for name in ("gan", "audio", "text")}
-    inputs = _check(config, folders)
-    if found := deciphered(folders["gan"]):
-        config = _merged(config, config["deciphered"])
-    stage = Stage(config, command="self_train", inputs=inputs)
+    folders = {"gan": settings.gan, "audio": settings.audio, "text": settings.text}
+    inputs = _check(settings, folders)
+    if found := deciphered(settings.gan):
+        settings = settings.after_decipherment()
+    stage = Stage(settings, command="self_train", inputs=inputs)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return
     with stage.run() as counts:
-        for turn in range(1, config["rounds"]):
-            folders["gan"] = _another_gan(folders, config, stage.out_dir / f"round{turn}", train_gan)
+        for turn in range(1, settings.rounds):
+            folders["gan"] = _another_gan(folders, settings, stage.out_dir / f"round{turn}", train_gan)
         speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
-        labels, silence = first_labels(folders["gan"], speech, config["voters"])
+        labels, silence = first_labels(folders["gan"], speech, settings.voters)
         task = Task.of(
-            speech, text, folders["text"], labels, silence=silence["probability"], order=config["hmm"]["order"],
-            states=config["hmm"]["states"], selection=config["selection"], seed=config["seed"], through_units=not found,
+            speech, text, folders["text"], labels, silence=silence["probability"], through_units=not found,
+            **settings.hmm.plain("order", "states"), **settings.plain("selection", "seed"),
         )  # fmt: skip
         if not (stage.out_dir / HMM_DONE).exists():
             _copy(folders, stage.out_dir)
-            _hidden_markov_models(task, silence, config, stage.out_dir)
+            _hidden_markov_models(task, silence, settings, stage.out_dir)
         counts |= read_json(stage.out_dir / HMM_DONE)
         language = str(finished(folders["text"], "prepare_text")["config"]["language"])
         counts["encoder_has_seen"] = in_words(FrontEnd.read(folders["audio"] / "frontend").settings.get("has_seen"), language)
-        if config["student"]["kind"] != "none":
-            settings = {name: config[name] for name in ("student", "words", "search", "seed")}
-            counts["student"] = teach(task, folders, stage.out_dir, **settings, utterances=config["tuning"]["utterances"])
+        if not isinstance(settings.student, NoStudent):
+            how = settings.plain("words", "search", "seed") | settings.tuning.plain("utterances")
+            counts["student"] = teach(task, folders, stage.out_dir, student=settings.student, **how)
         counts["suspected_failed"] = suspected(counts)
         (stage.out_dir / HMM_DONE).unlink()
     _report(counts, stage.out_dir)
@@ -74,24 +76,16 @@ def suspected(counts: dict) -> str | None:
     return hmm["suspected_failed"]
 
 
-def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
+def _check(settings: SelfTrain, folders: dict[str, Path]) -> dict[str, str]:
     """Refuse what cannot work before anything is written; fingerprints of what is read."""
-    if config["search"] not in ("words", "phones"):
-        raise WavuError(f"unknown search '{config['search']}'; known: words, phones")
-    if not isinstance(config["rounds"], int) or config["rounds"] < 1:
-        raise WavuError(
-            f"rounds={config['rounds']} must be a whole number from 1: how often GANs are trained, the first time included"
-        )
-    if config["voters"] < 1:
-        raise WavuError(f"voters={config['voters']} leaves no labels to learn from; give 1 or more")
-    if config["student"]["kind"] != "none":
-        student_encoder(config["student"], folders["audio"])
+    if isinstance(settings.student, PretrainedStudent):
+        student_encoder(settings.student, folders["audio"])
     records = {
         "gan": finished(folders["gan"], "decipher_segments" if deciphered(folders["gan"]) else "gan_train"),
         "audio": finished(folders["audio"], "prepare_audio"),
         "text": finished(folders["text"], "prepare_text"),
     }
-    if deciphered(folders["gan"]) and (config["rounds"] > 1 or config["voters"] > 1):
+    if deciphered(folders["gan"]) and (settings.rounds > 1 or settings.voters > 1):
         raise WavuError(f"{folders['gan']} holds no generators, which voters= and rounds= are about; leave them at 1")
     inputs = {name: fingerprint(record) for name, record in records.items()}
     for name in ("audio", "text"):
@@ -102,18 +96,12 @@ def _check(config: dict, folders: dict[str, Path]) -> dict[str, str]:
     return inputs
 
 
-def _merged(settings: dict, other: dict) -> dict:
-    """Settings with those of ``other`` in their places."""
-    both = {name: _merged(settings[name], value) if isinstance(value, dict) else value for name, value in other.items()}
-    return settings | both
-
-
-def _another_gan(folders: dict[str, Path], config: dict, folder: Path, train_gan: TrainGan) -> Path:
+def _another_gan(folders: dict[str, Path], settings: SelfTrain, folder: Path, train_gan: TrainGan) -> Path:
     """A folder of generators that start from the phones and boundaries which HMMs make of those in ``folders``."""
-    once = {"gan": str(folders["gan"]), "out_dir": str(folder / "hmm"), "rounds": 1, "student": {"kind": "none"}}
-    self_train(config | once, train_gan)
+    once = {"gan": folders["gan"], "out_dir": folder / "hmm", "rounds": 1, "student": NoStudent(kind="none")}
+    self_train(settings.model_copy(update=once), train_gan)
     both = [f"{name}={folders[name]}" for name in ("audio", "text")]
-    given = [*both, f"self_trained={folder / 'hmm'}", f"out_dir={folder / 'gan'}", f"seed={config['seed']}", *config["again"]]
+    given = [*both, f"self_trained={folder / 'hmm'}", f"out_dir={folder / 'gan'}", f"seed={settings.seed}", *settings.again]
     train_gan(given)
     return folder / "gan"
 
@@ -126,14 +114,14 @@ def _copy(folders: dict[str, Path], out_dir: Path) -> None:
         shutil.copyfile(folders["text"] / name, out_dir / "words" / name)
 
 
-def _hidden_markov_models(task: Task, silence: dict, config: dict, out_dir: Path) -> None:
+def _hidden_markov_models(task: Task, silence: dict, settings: SelfTrain, out_dir: Path) -> None:
     """Train them, and leave the best one, what it found, and last its counts."""
-    settings = {name: config[name] for name in ("hmm", "gaussians", "search", "words", "tuning", "evidence", "seed")}
-    turns, weights = all_turns(task, out_dir / "words", **settings)
+    how = settings.plain("hmm", "gaussians", "search", "words", "tuning", "evidence", "seed")
+    turns, weights = all_turns(task, out_dir / "words", **how)
     kept = max(turns, key=lambda turn: turn.evidence)
     _write(kept, task, weights, silence, out_dir)
     counts = _counts(turns, kept, task, weights)
-    if config["evidence"]["by"] == "agreement":  # which the prediction is fitted to
+    if settings.evidence.by == "agreement":  # which the prediction is fitted to
         verdict = judged(agreement=kept.evidence, divergence=counts["hmm"]["jsd1"])
         counts["hmm"] |= {
             "agreement": round(kept.evidence, 4), "predicted_per": round(verdict.per, 3), "verdict": str(verdict),
