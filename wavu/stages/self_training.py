@@ -26,10 +26,10 @@ UNLEARNED = 0.6  # share of phones; students of people differ by 0.07 to 0.26 fr
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 
 
-def self_train(settings: SelfTrain, train_gan: TrainGan) -> None:
+def self_train(settings: SelfTrain, train_gan: TrainGan | None = None) -> None:
     """Train the HMMs on the generator's labels, decode all utterances, and say how far the result can be trusted.
 
-    train_gan: does what wavu.gan_train does with such settings, for rounds after the first.
+    train_gan: does what wavu.gan_train does with such settings, for rounds after the first; needed where there are any.
     """
     folders = {"gan": settings.gan, "audio": settings.audio, "text": settings.text}
     inputs = _check(settings, folders)
@@ -41,6 +41,7 @@ def self_train(settings: SelfTrain, train_gan: TrainGan) -> None:
         return
     with stage.run() as counts:
         for turn in range(1, settings.rounds):
+            assert train_gan
             folders["gan"] = _another_gan(folders, settings, stage.out_dir / f"round{turn}", train_gan)
         speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
         labels, silence = first_labels(folders["gan"], speech, settings.voters)
@@ -99,7 +100,7 @@ def _check(settings: SelfTrain, folders: dict[str, Path]) -> dict[str, str]:
 def _another_gan(folders: dict[str, Path], settings: SelfTrain, folder: Path, train_gan: TrainGan) -> Path:
     """A folder of generators that start from the phones and boundaries which HMMs make of those in ``folders``."""
     once = {"gan": folders["gan"], "out_dir": folder / "hmm", "rounds": 1, "student": NoStudent(kind="none")}
-    self_train(settings.model_copy(update=once), train_gan)
+    self_train(settings.model_copy(update=once))
     both = [f"{name}={folders[name]}" for name in ("audio", "text")]
     given = [*both, f"self_trained={folder / 'hmm'}", f"out_dir={folder / 'gan'}", f"seed={settings.seed}", *settings.again]
     train_gan(given)
