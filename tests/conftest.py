@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ import soundfile
 import torch
 
 from wavu.ragged import Ragged
+from wavu.stage import Stage
 from wavu.store import write_array, write_json, write_table
 
 torch.set_num_threads(1)
@@ -27,6 +29,20 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("WAVU_DATA does not name a folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def stages_name_all_that_they_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stage leaves must be in its list, or overwrite=true would take it for somebody else's."""
+    run = Stage.run
+
+    @contextmanager
+    def checked(stage: Stage) -> Iterator[dict]:
+        with run(stage) as counts:
+            yield counts
+        stage._refuse_strangers(stage.makes)
+
+    monkeypatch.setattr(Stage, "run", checked)
 
 
 @pytest.fixture

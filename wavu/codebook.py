@@ -34,7 +34,14 @@ from wavu.units import duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames")
 POINTS = ("language", "speaker", "folder")
-MAKES = ("manifest.tsv", "skipped.tsv", "usage.tsv", *(f"{point}s.*" for point in POINTS), "shards/*.npy", "shards/*/rows.json")
+MAKES = (
+    "manifest.tsv",
+    "skipped.tsv",
+    "usage.tsv",
+    *(f"{point}s.*" for point in POINTS),
+    "shards/[0-9]*/*.npy",
+    "shards/[0-9]*/rows.json",
+)
 
 
 def main_work(settings: Codebook) -> None:

@@ -46,6 +46,15 @@ class Ragged:
         write_array(folder / f"{name}.npy", self.flat)
         write_array(folder / f"{name}.offsets.npy", self.offsets)
 
+    @staticmethod
+    def files(*names: str) -> tuple[str, ...]:
+        """What :meth:`write` writes under these names.
+
+        >>> Ragged.files("labels")
+        ('labels.npy', 'labels.offsets.npy')
+        """
+        return tuple(f"{name}{end}" for name in names for end in (".npy", ".offsets.npy"))
+
     def take(self, rows: np.ndarray) -> "Ragged":
         """The given rows (B', any order, repeats allowed) as a new Ragged in memory, without a loop."""
         lengths = self.lengths[rows]

@@ -21,6 +21,8 @@ from wavu.errors import WavuError
 from wavu.settings.base import Settings, Work
 from wavu.store import PARTIAL, read_json, write_json
 
+STAGE = ("plan.json", "stage.json")  # files of every stage, as it begins and when it has finished
+
 
 def fingerprint(*parts: object) -> str:
     """Short stable hash of JSON-like values."""
@@ -73,6 +75,15 @@ def languages_taught(model: str) -> list[str] | None:
     return list(read_json(about).get("languages", [])) if about.exists() else None
 
 
+def below(folder: str, makes: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns of files as they are below a folder that a pattern names.
+
+    >>> below("shards/*", ("a.npy", "rows.json"))
+    ('shards/*/a.npy', 'shards/*/rows.json')
+    """
+    return tuple(f"{folder}/{name}" for name in makes)
+
+
 class Stage:
     """One run of one command into one folder, resumable and skipped when already done.
 
@@ -89,7 +100,7 @@ class Stage:
         self.began = time.perf_counter()
         self.out_dir = settings.out_dir
         self.overwrite = settings.overwrite
-        self.makes = ("plan.json", "stage.json", *makes)
+        self.makes = (*STAGE, *makes)
         self.reads = list(_paths(settings))
         config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
         self.plan = {"command": command, "config": config, "inputs": inputs}
@@ -141,8 +152,8 @@ class Stage:
             if (self.out_dir / "stage.json").exists():
                 raise WavuError(f"{self.out_dir} has just been finished by another process")
             resumed = bool(before) and not self.overwrite
-            for left_by_a_kill in self.out_dir.rglob(f".*{PARTIAL}"):
-                left_by_a_kill.unlink()
+            for left_by_a_kill in list(self.out_dir.rglob(f".*{PARTIAL}")):
+                shutil.rmtree(left_by_a_kill) if left_by_a_kill.is_dir() else left_by_a_kill.unlink()
             write_json(self.out_dir / "plan.json", self.plan | {"process": os.getpid(), "machine": platform.node()})
             counts: dict = {}
             try:

@@ -48,7 +48,7 @@ def atomic_files(folder: Path, *, last: str) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as name:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=PARTIAL) as name:
             yield Path(name)
             *others, final = sorted(Path(name).iterdir(), key=lambda path: path.name == last)
             shutil.copymode(others[0], final)  # safetensors saves weights for their owner alone

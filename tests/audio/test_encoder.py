@@ -87,6 +87,7 @@ def test_several_layers_of_one_pass_are_those_of_many(layer: list[int] | str, me
     assert len(together.model.encoder.layers) == max(meant)
     alone = [HuggingFace(model=str(folder), layer=number, **SETTINGS).encode(WAVEFORMS) for number in meant]
     passes = []
+    together.batch_samples = 10**7
     together.model.register_forward_hook(lambda *_: passes.append(1))
     for index, frames in enumerate(together.encode(WAVEFORMS)):
         assert np.abs(frames - np.concatenate([rows[index] for rows in alone], axis=1)).max() < 1e-4
@@ -96,6 +97,7 @@ def test_several_layers_of_one_pass_are_those_of_many(layer: list[int] | str, me
 def test_the_batch_changes_nothing(folder: Path) -> None:
     together = HuggingFace(model=str(folder), layer=2, **SETTINGS)
     alone = [together.encode([waveform])[0] for waveform in WAVEFORMS]
+    together.batch_samples = 10**7  # on a CPU it is 0: each for itself
     others = [together.encode(WAVEFORMS), together.encode(WAVEFORMS[::-1])[::-1]]
     together.batch_samples = 20_000
     for rows in (*others, together.encode(WAVEFORMS)):
@@ -107,7 +109,7 @@ def test_what_padding_would_change_shares_no_batch(tmp_path: Path) -> None:
     encoder = HuggingFace(model=str(save(tmp_path, "wav2vec2 base")), layer=2, **SETTINGS)
     alone = encoder.encode(WAVEFORMS[:1])[0]
     assert not encoder.maskable
-    encoder.maskable = True
+    encoder.maskable, encoder.batch_samples = True, 10**7
     assert np.abs(encoder.encode(WAVEFORMS)[0] - alone).max() > 1e-3
 
 

@@ -16,6 +16,8 @@ from wavu.ragged import Ragged
 from wavu.store import read_json, read_tensors, write_json, write_tensors
 from wavu.units import HOP_SECONDS, samples
 
+FRONT_END = ("frontend/frontend.json", "frontend/frontend.safetensors")  # files of a folder that can hear
+
 
 @dataclass(frozen=True, eq=False)
 class Segmented:

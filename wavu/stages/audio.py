@@ -11,7 +11,7 @@ import numpy as np
 from wavu.audio import kmeans
 from wavu.audio.encoder import load_encoder
 from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
-from wavu.audio.frontend import FrontEnd, centred
+from wavu.audio.frontend import FRONT_END, FrontEnd, centred
 from wavu.audio.seen import has_seen
 from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
 from wavu.audio.vad import speech_spans
@@ -19,18 +19,13 @@ from wavu.errors import WavuError
 from wavu.progress import say
 from wavu.ragged import Ragged
 from wavu.settings.audio import HuggingFace, Precomputed, PrepareAudio
-from wavu.stage import Stage, folder_fingerprint, languages_taught
+from wavu.stage import Stage, below, folder_fingerprint, languages_taught
 from wavu.store import read_json, write_json, write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
-SHARD = ("[0-9]*/*.npy", "[0-9]*/rows.json")
-MAKES = (
-    "manifest.tsv",
-    "skipped.tsv",
-    "frontend/frontend.*",
-    *(f"{kind}/{name}" for kind in ("shards", "encoded") for name in SHARD),
-)
+SHARD = ("*.npy", "rows.json")
+MAKES = ("manifest.tsv", "skipped.tsv", *FRONT_END, *below("shards/[0-9]*", SHARD), *below("encoded/[0-9]*", SHARD))
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 

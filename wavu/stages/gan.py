@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.frontend import FrontEnd
+from wavu.audio.frontend import FRONT_END, FrontEnd
 from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.gan.batches import Batches
@@ -15,6 +15,7 @@ from wavu.gan.members import first_members
 from wavu.gan.run import Run
 from wavu.prepared import Speech, Text
 from wavu.progress import say
+from wavu.ragged import Ragged
 from wavu.settings.gan import GanTrain, HearsFrames
 from wavu.stage import Stage, fingerprint, finished
 from wavu.stages.contest import Schedule, play
@@ -23,6 +24,11 @@ from wavu.stages.exam import LABEL_BATCH, Exam
 from wavu.stages.players import batches_of, population_of
 from wavu.store import write_json, write_table, write_tensors
 from wavu.units import HOP_SECONDS
+
+MAKES = (
+    *FRONT_END, *Ragged.files("labels", "starts"), "generator.json", "generator.safetensors", "members.safetensors", "scores.tsv",
+    "checkpoints/*.safetensors", "generators/*.safetensors", "warm_start/*.npy", "warm_start/*.safetensors", "curves/events.*",
+)  # fmt: skip
 
 
 def gan_train(settings: GanTrain) -> None:
@@ -36,7 +42,7 @@ def gan_train(settings: GanTrain) -> None:
     inputs = {name: fingerprint(record) for name, record in records.items()}
     if settings.self_trained:
         inputs["self_trained"] = fingerprint(_checked_self_trained(settings.self_trained, inputs))
-    stage = Stage(settings, command="gan_train", inputs=inputs)
+    stage = Stage(settings, command="gan_train", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return

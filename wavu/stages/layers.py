@@ -24,12 +24,13 @@ from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.selection import Judge
 from wavu.settings.choose_layer import ChooseLayer
-from wavu.stage import Stage, fingerprint, finished, folder_fingerprint
+from wavu.stage import Stage, below, fingerprint, finished, folder_fingerprint
 from wavu.store import read_json, write_json, write_table
 from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS, RATE_HZ
 
+MAKES = ("scores.tsv", "layers.png", "rows/*.json", *below("encoded/[0-9]*", ("*.npy", "rows.json")))
 COLUMNS = (
     "layer", "score", "spread", "perplexity", "runs_per_second", "phones_per_second", "surprise", "matched", "log_likelihood", "order",
     "known", "lm_perplexity", "suspected_failed",
@@ -44,7 +45,7 @@ def choose_layer(settings: ChooseLayer) -> list[dict]:
         "encoder": folder_fingerprint(settings.encoder.model),
         "text": fingerprint(finished(settings.text, "prepare_text")),
     }
-    stage = Stage(settings, command="choose_layer", inputs=inputs)
+    stage = Stage(settings, command="choose_layer", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return []

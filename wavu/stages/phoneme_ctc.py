@@ -24,6 +24,8 @@ from wavu.text.phonemise import check_language
 from wavu.training import best
 from wavu.units import duration_words
 
+MAKES = ("left_out.tsv", "validations.tsv", "*.json", "*.safetensors")
+
 
 @dataclass(frozen=True, eq=False)
 class Balanced:
@@ -52,7 +54,7 @@ def phoneme_ctc(settings: PhonemeCtc) -> None:
     """Refuse what cannot work, find what can be learned from, then train."""
     files = _files(settings)
     recordings = {language: recordings_in(source) for language, source in settings.audio.items()}
-    stage = Stage(settings, command="phoneme_ctc", inputs=_fingerprints(recordings, files, settings.start_from))
+    stage = Stage(settings, command="phoneme_ctc", inputs=_fingerprints(recordings, files, settings.start_from), makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return

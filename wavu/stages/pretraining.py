@@ -25,13 +25,15 @@ from wavu.progress import console, say, track
 from wavu.ragged import Ragged
 from wavu.settings.pretraining import Hubert, Pretrain, Teacher, Wav2Vec2
 from wavu.settings.training import Training
-from wavu.stage import Stage
+from wavu.stage import Stage, below
 from wavu.stages.corpus import Corpus
 from wavu.store import read_json, write_json, write_table
 from wavu.training import Numbers, Trainer, best, restore_weights, train
 from wavu.units import FRAME_RATE_HZ, duration_words, samples
 
 ORIGIN = "pretraining.json"  # beside the network: how it was made
+NETWORK = ("config.json", "preprocessor_config.json", WEIGHTS, "checkpoint.safetensors", "scores.tsv", "curves/events.*")
+MAKES = (ORIGIN, *NETWORK, *below("turn[0-9]*", (*NETWORK, *Ragged.files("units"))), *Ragged.files("units"))
 TOGETHER = 64  # recordings heard by a teacher at a time; changes no result
 
 
@@ -44,7 +46,7 @@ def pretrain(settings: Pretrain) -> None:
         language: _recordings(source, **settings.plain("piece_seconds", "min_seconds")) for language, source in sources.items()
     }
     marks = {f"recordings {language}".rstrip(): recordings_fingerprint(rows) for language, rows in recordings.items()}
-    stage = Stage(settings, command="pretrain", inputs=marks)
+    stage = Stage(settings, command="pretrain", inputs=marks, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return

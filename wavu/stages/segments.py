@@ -34,7 +34,7 @@ from wavu.text.ngram import read_arpa
 from wavu.text.silence import phones_of
 from wavu.units import HOP_SECONDS, RATE_HZ, duration_words
 
-MAKES = ("labels.*", "starts.*", "found.json", "frontend/frontend.*")
+MAKES = (*Ragged.files("labels", "starts"), "found.json", *FRONT_END)
 SURE = 1e-4  # added to every share: nothing is ruled out from the start
 HALF = 0.5  # of an HMM whose durations nobody knows: probability of one more frame in each sub-state
 TOLD_EVERY = 50  # steps of the search

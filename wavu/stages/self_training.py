@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from wavu.audio.frontend import FrontEnd
+from wavu.audio.frontend import FRONT_END, FrontEnd
 from wavu.audio.seen import in_words
 from wavu.decipher.hmm import packed
 from wavu.errors import WavuError
@@ -14,7 +14,8 @@ from wavu.ragged import Ragged
 from wavu.scoring.verdict import judged
 from wavu.settings.self_training import SelfTrain
 from wavu.settings.student import NoStudent, PretrainedStudent
-from wavu.stage import Stage, fingerprint, finished
+from wavu.stage import STAGE, Stage, below, fingerprint, finished
+from wavu.stages import gan
 from wavu.stages.hmm_task import Task, deciphered, first_labels
 from wavu.stages.lessons import student_encoder, teach
 from wavu.stages.turns import Turn, all_turns, confidence
@@ -24,6 +25,11 @@ from wavu.units import HOP_SECONDS
 TrainGan = Callable[[list[str]], None]
 UNLEARNED = 0.6  # share of phones; students of people differ by 0.07 to 0.26 from their lessons
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
+MAKES = (
+    *FRONT_END, *Ragged.files("labels", "states", "lessons", "student"), "confidence.npy", "hmm.json", "hmm.safetensors", HMM_DONE,
+    "words/lexicon.tsv", "words/words.*", "words/*.fst", "student/*.json", "student/*.safetensors",
+)  # fmt: skip
+MAKES += (*below("round[0-9]*/hmm", (*STAGE, *MAKES)), *below("round[0-9]*/gan", (*STAGE, *gan.MAKES)))
 
 
 def self_train(settings: SelfTrain, train_gan: TrainGan | None = None) -> None:
@@ -35,7 +41,7 @@ def self_train(settings: SelfTrain, train_gan: TrainGan | None = None) -> None:
     inputs = _check(settings, folders)
     if found := deciphered(settings.gan):
         settings = settings.after_decipherment()
-    stage = Stage(settings, command="self_train", inputs=inputs)
+    stage = Stage(settings, command="self_train", inputs=inputs, makes=MAKES)
     if stage.done():
         say(f"{stage.out_dir} is complete")
         return

@@ -23,7 +23,7 @@ from wavu.text.ngram import estimate, write_arpa
 from wavu.text.normalise import words as words_of
 from wavu.text.silence import phones_of
 
-MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", "lines.npy", "lines.offsets.npy", "phones.arpa", "words.arpa")
+MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", *Ragged.files("lines"), "phones.arpa", "words.arpa")
 CHUNK_WORDS = 5_000
 HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
