@@ -18,13 +18,13 @@ from wavu.settings.phoneme_ctc import PhonemeCtc
 from wavu.stage import Stage, file_fingerprint, fingerprint, folder_fingerprint, languages_taught
 from wavu.stages.labelled import Limits, Taught, gathered, held_out, read_corpus
 from wavu.store import write_json, write_table
-from wavu.student.model import Student
+from wavu.student.model import STUDENT, Student
 from wavu.student.train import Lesson, Utterances
 from wavu.text.phonemise import check_language
 from wavu.training import best
 from wavu.units import duration_words
 
-MAKES = ("left_out.tsv", "validations.tsv", "*.json", "*.safetensors")
+MAKES = ("left_out.tsv", "validations.tsv", *STUDENT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavu.audio.frontend import FrontEnd
+from wavu.audio.frontend import FRONT_END, FrontEnd
 from wavu.audio.kmeans import assign, fit_kmeans
 from wavu.audio.seen import in_words
 from wavu.decipher import reading

@@ -20,6 +20,7 @@ from wavu.stages.hmm_task import Task, deciphered, first_labels
 from wavu.stages.lessons import student_encoder, teach
 from wavu.stages.turns import Turn, all_turns, confidence
 from wavu.store import read_json, write_array, write_json, write_tensors
+from wavu.student.model import STUDENT
 from wavu.units import HOP_SECONDS
 
 TrainGan = Callable[[list[str]], None]
@@ -27,7 +28,7 @@ UNLEARNED = 0.6  # share of phones; students of people differ by 0.07 to 0.26 fr
 HMM_DONE = "counts.json"  # the counts of the HMMs, until the student is there too
 MAKES = (
     *FRONT_END, *Ragged.files("labels", "states", "lessons", "student"), "confidence.npy", "hmm.json", "hmm.safetensors", HMM_DONE,
-    "words/lexicon.tsv", "words/words.*", "words/*.fst", "student/*.json", "student/*.safetensors",
+    "words/lexicon.tsv", "words/words.*", "words/*.fst", *below("student", STUDENT),
 )  # fmt: skip
 MAKES += (*below("round[0-9]*/hmm", (*STAGE, *MAKES)), *below("round[0-9]*/gan", (*STAGE, *gan.MAKES)))
 

@@ -40,6 +40,11 @@ from wavu.units import HOP_SECONDS, RATE_HZ, seconds
 BLANK = "<pad>"  # transformers takes the padding token for CTC's blank
 UNKNOWN = "<unk>"  # the tokenizer wants one; no target has it, and the network has no output for it
 WEIGHTS = "model.safetensors"
+# All files of a student's folder, whichever release of transformers writes it.
+STUDENT = (
+    WEIGHTS, "about.json", "config.json", "vocab.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "preprocessor_config.json", "processor_config.json", "checkpoint.safetensors",
+)  # fmt: skip
 EXTRACTOR = "preprocessor_config.json"
 MEL_BINS = 80
 MEL_SECONDS = HOP_SECONDS / 2
