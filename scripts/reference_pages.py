@@ -3,16 +3,18 @@
 mkdocs loads this file as a hook (mkdocs.yml). The pages stand in the navigation under Reference, Commands.
 """
 
-import ast
-from pathlib import Path
+import importlib
+import io
+import sys
+from contextlib import redirect_stdout
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from wavu import command
 
-PACKAGE = Path(command.__file__).parent
 SETTINGS = "\n\nSettings (give any as name=value):\n\n"
+SELDOM = "\n\nSeldom changed:\n\n"
 
 
 def commands() -> list[str]:
@@ -21,15 +23,28 @@ def commands() -> list[str]:
 
 
 def page(name: str) -> str:
-    """The Markdown page of a command: what it does, then its settings, then the default choice of each group."""
-    docstring = ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))) or ""
-    about, _, rest = command.help_text(name, docstring).partition(SETTINGS)
+    """The Markdown page of a command: what it does, its settings, the default choice of each group, and what is seldom changed."""
+    about, _, rest = help_of(name).partition(SETTINGS)
+    rest, _, seldom = rest.partition(SELDOM)
     settings, *groups = rest.split("\n\nChoices of ")
     parts = [f"# {name}", about, "## Settings", "Each is given as `name=value`.", _yaml(settings)]
     for group in groups:
         title, _, chosen = group.partition("\n\n")
         parts += [f"## {title.partition(':')[0]}", f"Choices of {title}", _yaml(chosen)]
+    if seldom:
+        parts += ["## Seldom changed", "These are given in the same way.", f"```ini\n{seldom.strip()}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def help_of(name: str) -> str:
+    """What ``python -m wavu.NAME --help`` prints."""
+    typed, sys.argv = sys.argv, [name, "--help"]
+    try:
+        with redirect_stdout(io.StringIO()) as printed:
+            importlib.import_module(f"wavu.{name}").main()
+    finally:
+        sys.argv = typed
+    return printed.getvalue()
 
 
 def _yaml(text: str) -> str:

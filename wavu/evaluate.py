@@ -33,7 +33,7 @@ from wavu.scoring.boundaries import Spans, boundary_score
 from wavu.scoring.clusters import CoOccurrence, co_occurrence
 from wavu.scoring.confusions import NOTHING, Confusions, confusions
 from wavu.scoring.pairs import Sequences
-from wavu.scoring.rates import ErrorRate, character_error_rate, compare, interval, phone_error_rate, word_error_rate
+from wavu.scoring.summary import compared, described, error_rates
 from wavu.settings.scoring import Evaluate
 from wavu.store import read_table, write_json, write_table
 from wavu.text.phone_order import in_order
@@ -42,48 +42,6 @@ from wavu.units import HOP_SECONDS
 FEW = 30  # utterances; with fewer, the bootstrap's intervals are too narrow to be believed
 OTHER_FILE_SECONDS = 0.1  # an alignment that ends this long after its recording is of another one
 DRAWN_FRAMES = 20  # from which on the shares of a cluster are worth a look; those of one frame are 1 and 0
-
-
-# Scoring
-
-
-def error_rates(found: Sides, truth: Sides) -> dict[str, ErrorRate]:
-    """PER where both sides have phones, WER and CER where both have words."""
-    kinds = {"PER": ("phones", phone_error_rate), "WER": ("words", word_error_rate), "CER": ("words", character_error_rate)}
-    both = found.keys() & truth.keys()
-    return {name: measure(found[kind], truth[kind]) for name, (kind, measure) in kinds.items() if kind in both}
-
-
-def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
-    """Each rate with its interval and everything it is made of."""
-    return {
-        name: {
-            "rate": error.rate,
-            **dict(zip(("low", "high"), interval(error, **bootstrap), strict=True)),
-            **error.total,
-            "length_ratio": error.length_ratio,
-            "utterances": len(error.counts),
-            "missing": error.missing,
-        }
-        for name, error in rates.items()
-    }
-
-
-def compared(rates: dict[str, ErrorRate], others: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
-    """Each rate that both systems have, with the difference.
-
-    Raises:
-        WavuError: they have none in common.
-    """
-    both = [name for name in rates if name in others]
-    if not both:
-        raise WavuError(
-            f"the baseline has {' and '.join(others)}, the hypotheses have {' and '.join(rates)}; nothing can be compared"
-        )
-    return {
-        name: {"rate": rates[name].rate, "baseline": others[name].rate, **asdict(compare(rates[name], others[name], **bootstrap))}
-        for name in both
-    }
 
 
 def boundary_scores(times: Path, alignments: Path, *, tolerance_ms: float) -> dict:

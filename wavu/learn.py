@@ -14,13 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from wavu import page
-from wavu.audio.files import Recording, read_manifest
+from wavu.audio.files import read_manifest
 from wavu.command import command, composed
 from wavu.progress import part, say
-from wavu.recogniser import Recogniser
 from wavu.settings.audio import PrepareAudio
 from wavu.settings.base import Work, checked
 from wavu.settings.path import Learn
@@ -33,7 +30,6 @@ from wavu.stages.segments import decipher_segments
 from wavu.stages.self_training import self_train
 from wavu.stages.text import prepare_text
 from wavu.store import read_json, write_table
-from wavu.transcription import Transcription
 from wavu.units import duration_words
 
 REPORT_SECONDS = 10  # of each example, at most, that the page carries
@@ -60,9 +56,8 @@ def learn(settings: Learn) -> None:
             WORK[name][1](stage)
         if not was_there:
             outlook = outlook.after(name, time.perf_counter() - started)
-    transcribed = examples(out_dir, settings.examples, settings.seed)
-    page.write(out_dir, out_dir / "report.html", seconds=REPORT_SECONDS, **settings.plain("examples", "seed"))
-    _report(out_dir, transcribed, time.perf_counter() - began)
+    shown = page.write(out_dir, out_dir / "report.html", seconds=REPORT_SECONDS, **settings.plain("examples", "seed"))
+    _report(out_dir, _written(shown, out_dir), time.perf_counter() - began)
 
 
 def settings_of_stages(settings: Learn) -> dict[str, Work]:
@@ -88,31 +83,27 @@ def settings_of_stages(settings: Learn) -> dict[str, Work]:
     return stages | {"prepare_audio": checked(PrepareAudio, with_encoder, command="prepare_audio")}
 
 
-def examples(out_dir: Path, n: int, seed: int) -> list[Transcription]:
-    """Transcribe ``n`` recordings, drawn by chance, and leave them in examples.tsv."""
-    recordings = read_manifest(out_dir / "audio" / "manifest.tsv")
-    drawn = np.random.default_rng(seed).permutation(len(recordings))[:n]
-    found = [
-        (recording, heard)
-        for recording, heard in Recogniser.read(out_dir / "model").stream([recordings[row] for row in sorted(drawn)])
-        if isinstance(heard, Transcription)
+def _written(shown: list[page.Example], out_dir: Path) -> list[dict]:
+    """The examples of the report as rows of examples.tsv, which are written."""
+    paths = {recording.id: recording.path for recording in read_manifest(out_dir / "audio" / "manifest.tsv")}
+    rows = [
+        {
+            "id": example.id,
+            "path": paths[example.id],
+            "words": " ".join(span.text for span in example.words),
+            "phones": " ".join(span.text for span in example.phones),
+        }
+        for example in shown
     ]
-    write_table(out_dir / "examples.tsv", [_row(recording, heard) for recording, heard in found], EXAMPLES)
-    return [heard for _, heard in found]
+    write_table(out_dir / "examples.tsv", rows, EXAMPLES)
+    return rows
 
 
-def _row(recording: Recording, heard: Transcription) -> dict:
-    spoken = {"words": heard.words or [], "phones": heard.phones}
-    return {"id": recording.id, "path": recording.path} | {
-        name: " ".join(span.text for span in spans) for name, spans in spoken.items()
-    }
-
-
-def _report(out_dir: Path, transcribed: list[Transcription], seconds: float) -> None:
+def _report(out_dir: Path, examples: list[dict], seconds: float) -> None:
     """What was found, in a few lines."""
     counts = read_json(out_dir / "model" / "stage.json")["counts"]
-    for heard in transcribed:
-        say(f"  {heard.id}: {heard}")
+    for row in examples:
+        say(f"  {row['id']}: {row['words'] or row['phones']}")
     say(f"{counts['hmm'].get('verdict', 'no verdict')}; {counts['encoder_has_seen']}")
     if counts["suspected_failed"]:
         say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust what it says")

@@ -15,7 +15,6 @@ import numpy as np
 from wavu import page
 from wavu.command import command
 from wavu.errors import WavuError
-from wavu.evaluate import described
 from wavu.page.render import Scored
 from wavu.page.run import Run
 from wavu.progress import say
@@ -23,6 +22,7 @@ from wavu.references import read_references
 from wavu.scoring.confusions import NOTHING, aligned
 from wavu.scoring.pairs import Sequences, paired
 from wavu.scoring.rates import edit_operations, phone_error_rate
+from wavu.scoring.summary import described
 from wavu.settings.scoring import Report
 
 

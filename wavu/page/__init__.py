@@ -4,6 +4,7 @@ from wavu import page
 page.write(Path("runs/german"), examples=10, seconds=10, seed=0)
 """
 
+from wavu.page.examples import Example
 from wavu.page.render import write
 
-__all__ = ["write"]
+__all__ = ["Example", "write"]

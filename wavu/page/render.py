@@ -35,8 +35,8 @@ class Scored:
     level: float
 
 
-def write(folder: Path, out: Path, *, examples: int, seconds: float, seed: int, scored: Scored | None = None) -> None:
-    """Write the report of the run in a folder.
+def write(folder: Path, out: Path, *, examples: int, seconds: float, seed: int, scored: Scored | None = None) -> list[Example]:
+    """Write the report of the run in a folder; what there is to listen to, the surest first.
 
     out: the HTML file. examples: utterances to listen to, of at most ``seconds`` each, drawn by ``seed``. scored: shown where given.
 
@@ -47,6 +47,7 @@ def write(folder: Path, out: Path, *, examples: int, seconds: float, seed: int, 
     recogniser, missing = opened(run)
     shown = collected(run, recogniser, examples=examples, seconds=seconds, seed=seed)
     write_text(out, rendered(content(run, shown, missing, scored)))
+    return shown
 
 
 def opened(run: Run) -> tuple[Recogniser | None, str]:
