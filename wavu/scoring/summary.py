@@ -1,6 +1,7 @@
 """All rates of a system, or of one beside another, as numbers to be shown and written."""
 
 from dataclasses import asdict
+from typing import Any
 
 from wavu.errors import WavuError
 from wavu.scoring.pairs import Sequences
@@ -14,7 +15,7 @@ def error_rates(found: dict[str, Sequences], truth: dict[str, Sequences]) -> dic
     return {name: measure(found[kind], truth[kind]) for name, (kind, measure) in kinds.items() if kind in both}
 
 
-def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
+def described(rates: dict[str, ErrorRate], **bootstrap: Any) -> dict[str, dict]:
     """Each rate with its interval and everything it is made of."""
     return {
         name: {
@@ -29,7 +30,7 @@ def described(rates: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict
     }
 
 
-def compared(rates: dict[str, ErrorRate], others: dict[str, ErrorRate], **bootstrap: float) -> dict[str, dict]:
+def compared(rates: dict[str, ErrorRate], others: dict[str, ErrorRate], **bootstrap: Any) -> dict[str, dict]:
     """Each rate that both systems have, with the difference.
 
     Raises:

@@ -1,6 +1,7 @@
 """A block of settings, the kinds of value that settings have, and what is wrong with one in the reader's terms."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -39,6 +40,12 @@ def _path(value: object) -> object:
     return Path(value).expanduser()
 
 
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value):
+        raise ValueError("must be auto, cpu, cuda or, of several GPUs, such as cuda:1")
+    return value
+
+
 def _ascending(values: list[float]) -> list[float]:
     if values[0] > values[1]:
         raise ValueError("must be two numbers, the lesser first")
@@ -49,6 +56,7 @@ MOST = 2**31 - 1  # of what is counted: what numpy, torch and FAISS all take
 
 Place = Annotated[Path, BeforeValidator(_path)]
 Word = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
+Device = Annotated[str, AfterValidator(_device)]
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what numpy and scikit-learn take

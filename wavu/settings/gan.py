@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from wavu.errors import WavuError
 from wavu.settings.base import (
     Count,
+    Device,
     Dropout,
     NotNegative,
     Number,
@@ -16,7 +17,6 @@ from wavu.settings.base import (
     Settings,
     Share,
     Whole,
-    Word,
     Work,
     checked,
 )
@@ -184,7 +184,7 @@ class GanTrain(Work):
     text: Place
     self_trained: Place | None
     seed: Seed
-    device: Word
+    device: Device
     precision: Literal["float32", "tf32", "bf16"]
     phones_per_second: Positive | None
     replace: Literal["collapsed", "off"]

@@ -33,6 +33,7 @@ MAKES = (
 
 def gan_train(settings: GanTrain) -> None:
     """Train, label all utterances with the best generator, and say how far it can be trusted."""
+    find_device(settings.device)  # one that is missing shows here, not after the decipherment
     records = {"audio": finished(settings.audio, "prepare_audio"), "text": finished(settings.text, "prepare_text")}
     speech, text = Speech.read(settings.audio), Text.read(settings.text)
     if settings.guesses_targets and speech.targets is None:
