@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 
 from wavu import command
 from wavu.errors import WavuError
-from wavu.settings.base import Settings, _blocks, _tag, checked
+from wavu.settings.base import Settings, blocks_in, tag_of
+from wavu.settings.mistakes import checked
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wavu"
@@ -258,7 +259,7 @@ def blocks_of(schema: type[Settings]) -> Iterator[type[Settings]]:
     """A class of settings and all that are below it."""
     yield schema
     for field in schema.model_fields.values():
-        for block in _blocks(field.annotation):
+        for block in blocks_in(field.annotation):
             yield from blocks_of(block)
 
 
@@ -266,10 +267,10 @@ def field_at(schema: type[Settings], values: dict, path: tuple[str, ...]) -> Fie
     """The field of a setting, of the variants that ``values`` has chosen; none within a mapping such as a grid."""
     for key in path[:-1]:
         values = values[key]
-        blocks = _blocks(schema.model_fields[key].annotation)
+        blocks = blocks_in(schema.model_fields[key].annotation)
         if not blocks:
             return None
-        schema = next((block for block in blocks if _tag(block) in values.values()), blocks[0])
+        schema = next((block for block in blocks if tag_of(block) in values.values()), blocks[0])
     return schema.model_fields[path[-1]]
 
 
@@ -298,7 +299,7 @@ def test_every_setting_that_stands_in_no_yaml_is_explained() -> None:
         for name, field in block.model_fields.items()
     ]
     assert not {f"{block.__name__}.{name}" for block, name, field in fields if not field.is_required() and not field.description
-                and not _blocks(field.annotation)}  # fmt: skip
+                and not blocks_in(field.annotation)}  # fmt: skip
 
 
 def test_a_setting_has_no_second_home_in_a_step() -> None:
@@ -346,7 +347,7 @@ def test_a_block_that_is_spread_fits_the_step_it_goes_to() -> None:
             step = getattr(step, part)
         blocks = [schema]
         for key in keys:
-            blocks = _blocks(blocks[0].model_fields[key].annotation)
+            blocks = blocks_in(blocks[0].model_fields[key].annotation)
         parameters = inspect.signature(step).parameters.values()
         wanted = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
         # A step with **settings hands them on to what its ``kind`` names; there they are checked when it is called.

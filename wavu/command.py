@@ -20,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.settings.base import Block, checked, nearest, seldom_set
+from wavu.settings.base import Block, seldom_set
+from wavu.settings.mistakes import checked, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a wheel the settings lie inside the package, in a clone beside it.

@@ -19,7 +19,8 @@ from wavu.audio.files import read_manifest
 from wavu.command import command, composed
 from wavu.progress import part, say
 from wavu.settings.audio import PrepareAudio
-from wavu.settings.base import Work, checked
+from wavu.settings.base import Work
+from wavu.settings.mistakes import checked
 from wavu.settings.path import Learn
 from wavu.settings.segments import DecipherSegments
 from wavu.settings.self_training import SelfTrain

@@ -4,7 +4,7 @@ import pytest
 
 from wavu.errors import WavuError
 from wavu.selection import TERMS
-from wavu.settings.base import checked
+from wavu.settings.mistakes import checked
 from wavu.settings.selection import Selection
 
 TEXT = {"weighted_lm_perplexity": 1.0, "jsd1": 0.333, "jsd2": 0.333, "jsd3": 0.333}

@@ -3,7 +3,7 @@
 import pytest
 
 from wavu.errors import WavuError
-from wavu.settings.base import checked
+from wavu.settings.mistakes import checked
 from wavu.settings.training import Training
 
 LEAST = {"updates": 10, "rate": 1e-3}

@@ -5,22 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from wavu.errors import WavuError
-from wavu.settings.base import (
-    Count,
-    Device,
-    Dropout,
-    NotNegative,
-    Number,
-    Place,
-    Positive,
-    Seed,
-    Settings,
-    Share,
-    Whole,
-    Work,
-    checked,
-)
+from wavu.settings.base import Count, Device, Dropout, NotNegative, Number, Place, Positive, Seed, Settings, Share, Whole, Work
 from wavu.settings.decipher import Decipher, Order
+from wavu.settings.mistakes import checked
 from wavu.settings.selection import Selection
 
 
