@@ -60,6 +60,7 @@ COMMANDS = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"base"}
 # Imports beside the rule "a step imports its own folder or the floor", each with its reason.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("__main__", "completion"): "wavu --completion",
+    ("__main__", "command"): "it knows where the YAMLs are that are completed from",
     ("decode", "text"): "words are found with the text's n-gram",
 }
 
@@ -142,7 +143,7 @@ def test_references_have_one_door() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line} {word}"
         for name, path in MODULES.items()
-        if home(name) not in SCORERS | {REFERENCES}
+        if home(name) not in SCORERS | {REFERENCES} and name != "wavu.settings.scoring"  # which only names them
         for line, word in words_of_code(path)
         if re.search(r"\b(references?|transcripts?)\b", word.lower().replace("_", " "))
     ]
@@ -215,7 +216,7 @@ def composed(name: str, *overrides: str) -> dict:
     with command._settings_folder():
         config = compose(config_name=name, overrides=list(overrides))
         for key in OmegaConf.missing_keys(config):
-            OmegaConf.update(config, key, "given")
+            OmegaConf.update(config, key, ["given"] if key == "files" else f"given for {key}")
         return OmegaConf.to_container(config, resolve=True)
 
 
@@ -227,12 +228,12 @@ def groups_of(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_yaml_composes_with_every_choice(name: str) -> None:
-    """What is refused can only be what is said without a folder or file given."""
+    """What is refused can only be settings that do not go together."""
     for override in ["", *(f"{group}={choice}" for group in groups_of(name) for choice in command._choices(group))]:
         try:
             checked(schema_of(name), composed(name, *filter(None, [override])), command=name)
         except WavuError as error:
-            assert str(error).startswith("give "), override
+            assert not re.search("unknown setting|must be given|must be (a|at|above|below) ", str(error)), override
 
 
 def test_every_group_belongs_to_a_command() -> None:
@@ -264,14 +265,14 @@ def blocks_of(schema: type[Settings]) -> Iterator[type[Settings]]:
 
 
 def field_at(schema: type[Settings], values: dict, path: tuple[str, ...]) -> FieldInfo | None:
-    """The field of a setting, of the variants that ``values`` has chosen; none within a mapping such as a grid."""
+    """The field of a setting, of the variants that ``values`` has chosen; none within a mapping such as a grid, or of a choice that the command refuses."""
     for key in path[:-1]:
         values = values[key]
         blocks = blocks_in(schema.model_fields[key].annotation)
         if not blocks:
             return None
-        schema = next((block for block in blocks if tag_of(block) in values.values()), blocks[0])
-    return schema.model_fields[path[-1]]
+        schema = next((block for block in blocks if values.get(tag_of(block)[0]) == tag_of(block)[1]), blocks[0])
+    return schema.model_fields.get(path[-1])
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -319,13 +320,13 @@ def test_a_setting_has_no_second_home_in_a_step() -> None:
     assert not wrong
 
 
-def blocks_spread() -> Iterator[tuple[ModuleType, type[Settings], ast.Call, list[str]]]:
-    """Calls that spread a block of settings, ``step(**settings.block.plain())``: where, of which class, the path of the block."""
+def blocks_spread() -> Iterator[tuple[ModuleType, list[type[Settings]], ast.Call, list[str]]]:
+    """Calls that spread a block of settings, ``step(**settings.block.plain())``: where, of which classes, the path of the block."""
     for name, tree in trees():
         for function in ast.walk(tree):
             if not isinstance(function, ast.FunctionDef):
                 continue
-            classes = {argument.arg: ast.unparse(argument.annotation) for argument in function.args.args if argument.annotation}
+            kinds = {argument.arg: ast.unparse(argument.annotation) for argument in function.args.args if argument.annotation}
             for node in ast.walk(function):
                 for keyword in node.keywords if isinstance(node, ast.Call) else []:
                     found = (
@@ -335,26 +336,30 @@ def blocks_spread() -> Iterator[tuple[ModuleType, type[Settings], ast.Call, list
                     )
                     if found:
                         module = importlib.import_module(name)
-                        yield module, getattr(module, classes["settings"]), node, found[1].split(".")[1:]
+                        yield module, blocks_in(eval(kinds["settings"], vars(module))), node, found[1].split(".")[1:]
 
 
 def test_a_block_that_is_spread_fits_the_step_it_goes_to() -> None:
     spread = list(blocks_spread())
     assert len(spread) > 5
-    for module, schema, call, keys in spread:
+    for module, blocks, call, keys in spread:
         step: object = module
         for part in ast.unparse(call.func).split("."):
             step = getattr(step, part)
-        blocks = [schema]
         for key in keys:
-            blocks = blocks_in(blocks[0].model_fields[key].annotation)
+            blocks = [
+                inner for block in blocks if key in block.model_fields for inner in blocks_in(block.model_fields[key].annotation)
+            ]
         parameters = inspect.signature(step).parameters.values()
         wanted = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
         # A step with **settings hands them on to what its ``kind`` names; there they are checked when it is called.
         handed_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        for block in blocks:
-            given = set(block.model_fields) | {keyword.arg for keyword in call.keywords if keyword.arg}
-            assert wanted <= given if handed_on else wanted == given, f"{ast.unparse(call.func)} in {module.__name__}"
+        others = {keyword.arg for keyword in call.keywords if keyword.arg}
+        given = [set(block.model_fields) | others for block in blocks]
+        # Of several classes, a check before the call may have left one.
+        assert any(wanted <= names if handed_on else wanted == names for names in given), (
+            f"{ast.unparse(call.func)} in {module.__name__}"
+        )
 
 
 # What is shown runs
