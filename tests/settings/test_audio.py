@@ -4,7 +4,7 @@ import pytest
 
 from wavu.command import composed
 from wavu.errors import WavuError
-from wavu.settings.audio import PrepareAudio, Precomputed
+from wavu.settings.audio import Precomputed, PrepareAudio
 
 GIVEN = ["audio_dir=in", "out_dir=out"]
 
