@@ -3,8 +3,8 @@
 SEED ?= 0
 WORKERS ?= 2
 # The first Python that fits; PYTHON=... names another.
-PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do \
-	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
+PYTHON ?= $(shell for python in python3.12 python3.11 python3.13 python3 python; do \
+	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 # cpu or gpu: which build of FAISS. EXTRAS=gpu where there is a GPU.
 EXTRAS ?= cpu
 BIN = .venv/bin
@@ -30,7 +30,7 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(INSTALLED): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "no Python 3.11 or 3.12 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }
 	@echo "installing into .venv: a few minutes, the first time and whenever pyproject.toml changes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),dev,docs]'

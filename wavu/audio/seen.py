@@ -2,7 +2,7 @@
 
 from wavu import hub
 
-MFCC = {"what": "nothing: MFCC are computed, not learned", "labelled": []}
+COMPUTED = {"what": "nothing: its features are computed, not learned", "labelled": []}
 UNKNOWN = {"what": "frames that somebody else extracted: nobody knows here", "labelled": []}
 
 
@@ -12,7 +12,7 @@ def has_seen(encoder: dict, taught: list[str] | None) -> dict:
     encoder: a ``configs/encoder/*.yaml``. taught: languages whose labels wavu itself has shown the model.
     """
     if encoder["kind"] != "huggingface":
-        return MFCC if encoder["kind"] == "mfcc" else UNKNOWN
+        return UNKNOWN if encoder["kind"] == "precomputed" else COMPUTED
     from transformers import AutoConfig
 
     name = encoder["model"]
