@@ -81,7 +81,7 @@ def toy(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, dict, s
             "toy",
             Toy,
             lambda settings: (seen.update(settings.plain()), work(settings)),
-            "A toy.",
+            "A toy.\n\n    python -m wavu.toy audio_dir=speech out_dir=runs/x\n",
             files=files,
             open_groups=("engine",),
         )
@@ -158,7 +158,7 @@ def test_a_mistyped_name_is_refused_with_the_nearest_right_one(arguments: tuple[
 def test_what_must_be_given_is_named_all_at_once(toy) -> None:
     code, _, printed = toy("seed=1")
     assert code == 1
-    assert printed == "error: audio_dir, out_dir must be given: python -m wavu.toy audio_dir=... out_dir=...\n"
+    assert printed == "error: audio_dir, out_dir must be given, as in: python -m wavu.toy audio_dir=speech out_dir=runs/x\n"
 
 
 @pytest.mark.parametrize(

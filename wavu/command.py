@@ -52,7 +52,7 @@ def command(
             print(help_text(name, schema, doc))
             return
         try:
-            arguments = _prepare(name, schema, arguments, files, open_groups)
+            arguments = _prepare(name, schema, arguments, files, open_groups, example=_example(doc))
         except WavuError as error:
             _fail(error)
         sys.argv = [sys.argv[0], *arguments]
@@ -124,7 +124,14 @@ def _shown(value: object) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _prepare(name: str, schema: type[Block], arguments: list[str], files: bool, open_groups: tuple[str, ...]) -> list[str]:
+def _example(doc: str) -> str:
+    """The first command line that a docstring shows."""
+    return next((line.strip() for line in doc.splitlines() if line.startswith("    ")), "")
+
+
+def _prepare(
+    name: str, schema: type[Block], arguments: list[str], files: bool, open_groups: tuple[str, ...], *, example: str = ""
+) -> list[str]:
     """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
     flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]  # a lone dash is standard input
     for flag in flags:
@@ -141,7 +148,7 @@ def _prepare(name: str, schema: type[Block], arguments: list[str], files: bool, 
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
     overrides = [_settled(override) for override in overrides]
-    _check(name, schema, overrides, sweep)
+    _check(name, schema, overrides, sweep, example or f"python -m wavu.{name} --help")
     return flags + overrides
 
 
@@ -173,16 +180,14 @@ def _choice(override: str, open_groups: tuple[str, ...], sweep: bool) -> list[st
     raise WavuError(f"unknown {group} '{value}'{nearest(value, _choices(group))}; known: {', '.join(_choices(group))}{other}")
 
 
-def _check(name: str, schema: type[Block], overrides: list[str], sweep: bool) -> None:
+def _check(name: str, schema: type[Block], overrides: list[str], sweep: bool, example: str) -> None:
     """Refuse unknown names, values of another kind or out of range, and missing settings before any work."""
     try:
         with _settings_folder():
             config = compose(config_name=name, overrides=[] if sweep else overrides)
         missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
         if missing:
-            raise WavuError(
-                f"{', '.join(missing)} must be given: python -m wavu.{name} {' '.join(f'{key}=...' for key in missing)}"
-            )
+            raise WavuError(f"{', '.join(missing)} must be given, as in: {example}")
         if not sweep:
             _checked(name, schema, config)
     except (HydraException, OmegaConfBaseException) as error:

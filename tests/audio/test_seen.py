@@ -34,5 +34,7 @@ def test_labels_that_wavu_showed_it(tmp_path: Path) -> None:
 
 
 def test_no_model_at_all() -> None:
-    assert in_words(has_seen({"kind": "mfcc"}, None), "de") == "the encoder has seen nothing: its features are computed, not learned"
+    assert (
+        in_words(has_seen({"kind": "mfcc"}, None), "de") == "the encoder has seen nothing: its features are computed, not learned"
+    )
     assert "nobody" in in_words(None, "de") and "somebody else" in in_words(has_seen({"kind": "precomputed"}, None), "de")
