@@ -23,7 +23,7 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
 from wavu.device import find_device
 from wavu.pretraining.contrastive import Contrastive
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.network import new_network
 from wavu.store import write_text
 
@@ -61,7 +61,7 @@ def arms(network: dict, piece: float, batch: float, device: torch.device) -> dic
         return stock(waveforms.to(device), mask_time_indices=where, sampled_negative_indices=others).loss
 
     return {
-        "wavu": lambda: ours.learn(ours, Batch(waveforms, None), 0.5)[0],
+        "wavu": lambda: ours.learn(ours, CropBatch(waveforms, None), 0.5)[0],
         "transformers": of_transformers,
         "network alone": lambda: stock.wav2vec2(waveforms.to(device)).last_hidden_state.square().mean(),
     }

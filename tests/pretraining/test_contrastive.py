@@ -7,7 +7,7 @@ from transformers import Wav2Vec2ForPreTraining
 
 from tests.pretraining.toy import CODEBOOK, NETWORK, chirps
 from wavu.pretraining.contrastive import Contrastive, temperature_at
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.masks import distractors, masked_places, spread
 from wavu.pretraining.network import new_network
 
@@ -96,7 +96,7 @@ def test_who_knows_nothing_gains_nothing() -> None:
 def test_more_is_guessed_than_by_chance_after_some_updates() -> None:
     ours = task()
     optimiser = torch.optim.Adam(ours.parameters(), lr=3e-3)
-    batch = Batch(torch.from_numpy(chirps(12, 2.0, seed=0)), None)
+    batch = CropBatch(torch.from_numpy(chirps(12, 2.0, seed=0)), None)
     np.random.seed(0)  # noqa: NPY002 - as the trainer does
     for update in range(60):
         loss, numbers = ours.learn(ours, batch, update / 60)
@@ -108,7 +108,7 @@ def test_more_is_guessed_than_by_chance_after_some_updates() -> None:
 
 def test_all_that_is_trained_gets_a_gradient() -> None:
     ours = task()
-    loss, _ = ours.learn(ours, Batch(torch.randn(2, 16_000), None), 0.0)
+    loss, _ = ours.learn(ours, CropBatch(torch.randn(2, 16_000), None), 0.0)
     loss.backward()
     assert [name for name, weight in ours.named_parameters() if weight.grad is None] == []
     assert isinstance(ours.model, Wav2Vec2ForPreTraining)

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.pretraining.toy import NETWORK, chirps
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.masks import spread
 from wavu.pretraining.network import new_network
 from wavu.pretraining.units import MaskedUnits
@@ -48,7 +48,7 @@ def test_planted_units_are_learned() -> None:
     optimiser = torch.optim.Adam(ours.parameters(), lr=5e-3)
     np.random.seed(0)  # noqa: NPY002 - as the trainer does
     for _ in range(60):
-        loss, numbers = ours.learn(ours, Batch(torch.from_numpy(waveforms), units), 0.0)
+        loss, numbers = ours.learn(ours, CropBatch(torch.from_numpy(waveforms), units), 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

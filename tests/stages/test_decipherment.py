@@ -9,7 +9,7 @@ from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech
 from tests.stages.toy_gan import UTTERANCES
 from wavu.prepared import Speech, Text
 from wavu.ragged import Ragged
-from wavu.stages.decipherment import Task, silent_ends, take_over, warm_start, write_decipherment
+from wavu.stages.decipherment import GanTask, silent_ends, take_over, warm_start, write_decipherment
 from wavu.store import read_tensors, write_tensors
 
 SILENCE = {"probability": 0.25, "before": 1.0, "after": 1.0}
@@ -96,5 +96,5 @@ def test_how_often_utterances_begin_and_end_with_silence() -> None:
 
 def test_a_task_without_a_warm_start_hears_what_was_prepared(prepared: tuple[Speech, Text]) -> None:
     speech, _ = prepared
-    assert Task(speech, "segments", 1, None, SILENCE, None).starts is speech.starts
-    assert Task(speech, "frames", 3, None, SILENCE, None).inputs is speech.frames
+    assert GanTask(speech, "segments", 1, None, SILENCE, None).starts is speech.starts
+    assert GanTask(speech, "frames", 3, None, SILENCE, None).inputs is speech.frames

@@ -10,7 +10,7 @@ from tests.gan.toy import PHONES, spoil, toy_speech
 from tests.stages.toy_gan import UTTERANCES
 from wavu.prepared import Speech, Text
 from wavu.ragged import Ragged
-from wavu.stages.decipherment import Task
+from wavu.stages.decipherment import GanTask
 from wavu.stages.exam import Exam
 
 SILENCE = {"probability": 0.25, "before": 1.0, "after": 1.0}
@@ -28,7 +28,7 @@ def examined(made: Path, **changes: object) -> tuple[Exam, np.ndarray]:
         "per_batch": False,
         "seed": 0,
     }
-    return Exam.of(Task(speech, "segments", 1, None, SILENCE, None), text, made / "text" / "phones.arpa", **settings | changes)
+    return Exam.of(GanTask(speech, "segments", 1, None, SILENCE, None), text, made / "text" / "phones.arpa", **settings | changes)
 
 
 def test_a_large_corpus_keeps_utterances_to_be_judged_by(made: Path) -> None:

@@ -8,7 +8,7 @@ from tests.gan.toy import FRAMES, spoil, toy_speech
 from tests.stages.toy_gan import UTTERANCES
 from wavu.prepared import Speech, Text
 from wavu.ragged import Ragged
-from wavu.stages.hmm_task import Task
+from wavu.stages.hmm_task import HmmTask
 
 MIXTURES = {"gaussians": 1, "passes": 1, "least_frames": 20.0, "variance_floor": 0.01}
 GAUSSIANS = {"turns": 2, "transform": {"reach": 1, "dim": 6, "iterations": 3}, "mixtures": MIXTURES}
@@ -24,10 +24,10 @@ def frame_labels(share: float = 0.0) -> Ragged:
     return Ragged(np.repeat(labels.flat, FRAMES), labels.offsets * FRAMES)
 
 
-def toy_task(made: Path, share: float = 0.0, *, through_units: bool = True) -> Task:
+def toy_task(made: Path, share: float = 0.0, *, through_units: bool = True) -> HmmTask:
     """Labels to begin with of which a share is wrong; two sub-states."""
     speech, text, selection = Speech.read(made / "audio"), Text.read(made / "text"), {"jsd1": 1.0}
-    return Task.of(
+    return HmmTask.of(
         speech, text, made / "text", frame_labels(share), silence=0.25, order=3, states=2, selection=selection, seed=0,
         through_units=through_units,
     )  # fmt: skip

@@ -109,7 +109,7 @@ def unpacked(arrays: dict[str, np.ndarray]) -> tuple[Model, Grammar]:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Padded:
     """Utterances of similar length. heard: their rows; active (T): how many still go on. places (N): frames in order of time."""
 
     rows: np.ndarray
@@ -118,7 +118,7 @@ class Batch:
     places: np.ndarray
 
 
-def batches(heard: Ragged, floats_per_frame: int) -> Iterator[Batch]:
+def batches(heard: Ragged, floats_per_frame: int) -> Iterator[Padded]:
     """Non-empty utterances, longest first, so that those that still go on at frame t are the first ``active[t]``."""
     order = np.argsort(-heard.lengths, kind="stable")
     order = order[heard.lengths[order] > 0]
@@ -129,7 +129,7 @@ def batches(heard: Ragged, floats_per_frame: int) -> Iterator[Batch]:
         inside = np.arange(longest)[:, None] < heard.lengths[rows]  # (T, U)
         taken = heard.take(rows)
         places = (taken.offsets[:-1] + np.arange(longest)[:, None])[inside]
-        yield Batch(rows, taken, inside.sum(1).tolist(), places)
+        yield Padded(rows, taken, inside.sum(1).tolist(), places)
 
 
 def train(
@@ -210,7 +210,7 @@ def likelihood_of(labels: Ragged, units: Ragged, grammar: Grammar, *, n_units: i
     return evidence(model, grammar, units)
 
 
-def _hear(model: Sounds, batch: Batch) -> tuple[list[Tensor], Tensor]:
+def _hear(model: Sounds, batch: Padded) -> tuple[list[Tensor], Tensor]:
     """Likelihood of each frame in every sub-state by that in its best one, (U, 1, V, n) for each of T; the log of what was cut."""
     scores = model.log_likelihood(batch.heard)
     scores = scores[torch.from_numpy(batch.places).to(scores.device)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wavu.decipher.grammar import Grammar, log
-from wavu.decipher.hmm import Batch, Sounds, batches
+from wavu.decipher.hmm import Padded, Sounds, batches
 from wavu.ragged import Ragged
 
 
@@ -55,7 +55,7 @@ def said(states: np.ndarray, *, n_states: int, silence: int) -> np.ndarray:
     return np.stack([phones, starts, np.append(starts[1:], len(states.flat))[: len(starts)]], axis=1)[phones != silence]
 
 
-def _viterbi(model: Sounds, grammar: Grammar, batch: Batch) -> Tensor:
+def _viterbi(model: Sounds, grammar: Grammar, batch: Padded) -> Tensor:
     """Best sub-states (T, U) of one batch; grammar: logarithms."""
     V, n = model.stay.shape
     device = model.stay.device
@@ -95,7 +95,7 @@ def _finish(best: Tensor, log_end: Tensor) -> Tensor:
     return torch.where(unfinished, best, ended).flatten(1).argmax(1)
 
 
-def _trace(final: Tensor, moved: list[Tensor], done: list[Tensor], grammar: Grammar, n: int, batch: Batch) -> Tensor:
+def _trace(final: Tensor, moved: list[Tensor], done: list[Tensor], grammar: Grammar, n: int, batch: Padded) -> Tensor:
     """Follow the best path back from the final state of each utterance: sub-states (T, U)."""
     _, Y, V = grammar.next.shape
     state = final.clone()

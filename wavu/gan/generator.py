@@ -22,7 +22,7 @@ BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM = 1e-5, 0.1  # torch's defaults, which t
 
 
 @dataclass(frozen=True)
-class Heard:
+class Outputs:
     """What a generator makes of a batch.
 
     logits (M, B, S', V) and their numbers lengths (M, B). targets (M, B, N, K'): logits of the auxiliary targets, in training
@@ -67,7 +67,7 @@ class SegmentGenerator(nn.Module):
         """What the convolution sees in evaluation: the segments as they are."""
         return segments
 
-    def forward(self, segments: Tensor, lengths: Tensor, noise: Noise | None = None) -> Heard:
+    def forward(self, segments: Tensor, lengths: Tensor, noise: Noise | None = None) -> Outputs:
         """Segments (M or 1, B, S, d), zero beyond an utterance's end, lengths (M or 1, B).
 
         noise: given in training, for the dropout; left out in evaluation.
@@ -85,7 +85,7 @@ class SegmentGenerator(nn.Module):
         # Taps side by side and added where they overlap: V k numbers per segment to lay out instead of d k.
         taps = self.kernel.flip(-1).permute(0, 2, 3, 1).flatten(2)  # (M, V, d, k) -> (M, d, k V)
         columns = (segments.flatten(1, 2) @ taps).view(*segments.shape[:3], k, V)
-        return Heard(overlap_add(columns, before=k - 1 - k // 2), lengths)
+        return Outputs(overlap_add(columns, before=k - 1 - k // 2), lengths)
 
 
 class FrameGenerator(nn.Module):
@@ -142,7 +142,7 @@ class FrameGenerator(nn.Module):
         normal = self._normalised(frames, lengths, self.mean, self.variance)
         return self._ended(normal + self._linear(normal), lengths)
 
-    def forward(self, frames: Tensor, lengths: Tensor, noise: Noise | None = None) -> Heard:
+    def forward(self, frames: Tensor, lengths: Tensor, noise: Noise | None = None) -> Outputs:
         """Frames (M or 1, B, N, d), lengths (M or 1, B) -> logits (M, B, ceil(N / stride), V); noise as in 1.0.
 
         Raises:
@@ -161,7 +161,7 @@ class FrameGenerator(nn.Module):
         around = windows(hidden, k, before=k // 2, stride=self.stride)
         logits = around.view(M, -1, k * dim) @ self.kernel.permute(0, 3, 2, 1).flatten(1, 2)
         logits = logits.view(*around.shape[:3], V).to(self.kernel.dtype)  # the losses are not for 16 bits
-        return Heard(logits, -(-lengths // self.stride), targets)
+        return Outputs(logits, -(-lengths // self.stride), targets)
 
     def _moments(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance (M, d) of the frames inside their utterances; they also enter the running ones."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Wav2Vec2ForPreTraining
 
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.masks import distractors, masked_places, spread
 from wavu.training import Numbers
 
@@ -39,7 +39,7 @@ class Contrastive(nn.Module):
         self.model, self.mask, self.distractors = model, mask, distractors
         self.similarity_temperature, self.diversity, self.gumbel = similarity_temperature, diversity, gumbel
 
-    def learn(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Numbers]:
+    def learn(self, network: nn.Module, batch: CropBatch, progress: float) -> tuple[Tensor, Numbers]:
         """The loss of a batch, see :data:`wavu.training.Learn`. network: self, perhaps wrapped."""
         device = self.model.device
         waveforms = batch.waveforms.to(device)

@@ -30,7 +30,7 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class CropBatch:
     """waveforms (B, T) float32, each of mean 0 and variance 1. units (B, N): of the frames, where they are to be guessed."""
 
     waveforms: Tensor
@@ -74,10 +74,10 @@ class Crops:
             batches.append([Crop(u, start, length, speed, seed) for u, start, speed, seed in rows])
         return batches
 
-    def read(self, plan: Sequence[Crop]) -> Batch:
+    def read(self, plan: Sequence[Crop]) -> CropBatch:
         """The batch of some pieces of one length."""
         waveforms = torch.from_numpy(np.stack(list(self.pool.map(self._waveform, plan))))
-        return Batch(waveforms, torch.stack([self._units(crop) for crop in plan]) if self.units else None)
+        return CropBatch(waveforms, torch.stack([self._units(crop) for crop in plan]) if self.units else None)
 
     def _waveform(self, crop: Crop) -> np.ndarray:
         end = crop.start + int(np.ceil(crop.length * crop.speed)) + 1

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import HubertModel
 
 from wavu.pretraining.contrastive import at
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.masks import masked_places, spread
 from wavu.training import Numbers
 
@@ -24,7 +24,7 @@ class MaskedUnits(nn.Module):
         self.project = nn.Linear(model.config.hidden_size, width)
         self.vectors = nn.Parameter(torch.rand(units, width))
 
-    def learn(self, network: nn.Module, batch: Batch, progress: float) -> tuple[Tensor, Numbers]:
+    def learn(self, network: nn.Module, batch: CropBatch, progress: float) -> tuple[Tensor, Numbers]:
         """The loss of a batch, see :data:`wavu.training.Learn`. network: self, perhaps wrapped."""
         waveforms, units = batch.waveforms.to(self.model.device), batch.units.to(self.model.device)
         places = masked_places(tuple(units.shape), device=units.device, **self.mask)

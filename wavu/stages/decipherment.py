@@ -21,7 +21,7 @@ from wavu.units import HOP_SECONDS
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class GanTask:
     """What generators are to learn from.
 
     speech: its segments those to train on. hears: "segments" or "frames"; stride: frames from one output to the next, where they
@@ -51,7 +51,7 @@ class Task:
 
 def warm_start(
     folder: Path, speech: Speech, text: Text, *, kind: str, hears: str, stride: int, repool: bool, phones_per_second: float | None
-) -> Task:
+) -> GanTask:
     """What the decipherment in a folder knows: phones for the generators to start from, their boundaries, and where silences are.
 
     kind: "hmm" or "matching", whose phones they are; or "boundaries" of the HMM alone. repool: whether segments become those of
@@ -69,7 +69,7 @@ def warm_start(
         speech, cut = replace(speech, segments=segments, starts=starts), model
     else:
         labels = most_common(frame_labels, speech.starts)
-    return Task(speech, hears, stride, None if kind == "boundaries" else labels, silence, rate, cut)
+    return GanTask(speech, hears, stride, None if kind == "boundaries" else labels, silence, rate, cut)
 
 
 def write_decipherment(

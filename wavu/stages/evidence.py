@@ -8,10 +8,10 @@ from wavu.acoustic.model import AcousticModel, fit_mixtures, fit_transform, stay
 from wavu.acoustic.transform import unchanged
 from wavu.decipher.hmm import evidence
 from wavu.ragged import Ragged
-from wavu.stages.hmm_task import Task
+from wavu.stages.hmm_task import HmmTask
 
 
-def gaussians_of(states: Ragged, task: Task, settings: dict) -> AcousticModel:
+def gaussians_of(states: Ragged, task: HmmTask, settings: dict) -> AcousticModel:
     """Phones that sound like gaussians of linear discriminants, learned from the sub-states of frames (N)."""
     frames, S = task.speech.frames, task.shape[0] * task.shape[1]
     transform = fit_transform(frames, states, n_states=S, device=task.device, **settings["transform"])
@@ -19,7 +19,7 @@ def gaussians_of(states: Ragged, task: Task, settings: dict) -> AcousticModel:
     return AcousticModel(transform, mixtures, stays(states, task.shape, task.device))
 
 
-def evidence_of(states: Ragged, task: Task, *, by: str, utterances: int, mixtures: dict, gaussians: dict, seed: int) -> float:
+def evidence_of(states: Ragged, task: HmmTask, *, by: str, utterances: int, mixtures: dict, gaussians: dict, seed: int) -> float:
     """How well sub-states (N) go with speech that was not learned from: what a turn is judged by.
 
     by: likelihood, with such mixtures; or agreement, with such gaussians. utterances: heard.
@@ -29,7 +29,7 @@ def evidence_of(states: Ragged, task: Task, *, by: str, utterances: int, mixture
     return _likelihood(states, task, utterances, mixtures)
 
 
-def _likelihood(states: Ragged, task: Task, utterances: int, mixtures: dict) -> float:
+def _likelihood(states: Ragged, task: HmmTask, utterances: int, mixtures: dict) -> float:
     """How well labels explain speech that was not looked at: log likelihood per frame under the HMM that they speak for.
 
     Its gaussians learn from half of the utterances and hear ``utterances`` of the others, as prepare_audio left them, whatever
@@ -48,7 +48,7 @@ def _likelihood(states: Ragged, task: Task, utterances: int, mixtures: dict) -> 
     return evidence(model, task.pairs, task.speech.frames.take(others))
 
 
-def _agreement(states: Ragged, task: Task, utterances: int, settings: dict, seed: int) -> float:
+def _agreement(states: Ragged, task: HmmTask, utterances: int, settings: dict, seed: int) -> float:
     """Share of the frames in which the phone that sounds likeliest by itself is the one that was found there in its context.
 
     The gaussians learn from half of the utterances, drawn at random as speakers may take turns, and hear others. Phones that go

@@ -14,7 +14,7 @@ from wavu.gan.runs import spoken
 from wavu.prepared import Text
 from wavu.ragged import Ragged
 from wavu.selection import Judge, agreement, weighted_perplexity_per_batch
-from wavu.stages.decipherment import Task
+from wavu.stages.decipherment import GanTask
 from wavu.text.ngram import NGram, estimate, read_arpa
 from wavu.text.silence import phones_of, with_silence
 from wavu.units import HOP_SECONDS
@@ -47,7 +47,7 @@ class Exam:
     @classmethod
     def of(
         cls,
-        task: Task,
+        task: GanTask,
         text: Text,
         arpa: Path,
         *,
@@ -131,14 +131,14 @@ class Exam:
         return likelihood_of(frames, units, self.grammar, **self.hmm)
 
 
-def _grammar(task: Task, text: Text, order: int, seed: int) -> Grammar:
+def _grammar(task: GanTask, text: Text, order: int, seed: int) -> Grammar:
     """Of phones and silences, as speech has them."""
     noise = np.random.default_rng(seed)
     lines = with_silence(text, generator=noise, probability=task.silence["probability"], surround=False)
     return Grammar.of(with_optional_silence(lines, len(text.phones) - 1), len(text.phones), order=order)
 
 
-def _model_with_silences(task: Task, text: Text, order: int, seed: int) -> NGram:
+def _model_with_silences(task: GanTask, text: Text, order: int, seed: int) -> NGram:
     """The language model of the original, which has seen text with silences."""
     noise, surround = np.random.default_rng(seed), task.silence["before"] > 0.5
     lines = with_silence(text, generator=noise, probability=task.silence["probability"], surround=surround)

@@ -19,7 +19,7 @@ from wavu.ragged import Ragged
 from wavu.settings.gan import GanTrain, HearsFrames
 from wavu.stage import Stage, fingerprint, finished
 from wavu.stages.contest import Schedule, play
-from wavu.stages.decipherment import Task, take_over, warm_start, write_decipherment
+from wavu.stages.decipherment import GanTask, take_over, warm_start, write_decipherment
 from wavu.stages.exam import LABEL_BATCH, Exam
 from wavu.stages.players import batches_of, population_of
 from wavu.store import write_json, write_table, write_tensors
@@ -70,12 +70,12 @@ def _checked_self_trained(folder: Path, inputs: dict[str, str]) -> dict:
     return record
 
 
-def _task(speech: Speech, text: Text, settings: GanTrain, folder: Path) -> Task:
+def _task(speech: Speech, text: Text, settings: GanTrain, folder: Path) -> GanTask:
     """What the generators learn from; a warm start is made in ``folder``, unless it is there."""
     generator = settings.generator
     stride = generator.stride if isinstance(generator, HearsFrames) else 1
     if settings.warm_start == "none":
-        return Task(speech, generator.hears, stride, None, settings.silence.plain(), settings.phones_per_second)
+        return GanTask(speech, generator.hears, stride, None, settings.silence.plain(), settings.phones_per_second)
     if settings.self_trained:
         take_over(settings.self_trained, text.phones, folder)
     elif not (folder / "hmm.safetensors").exists():
@@ -84,7 +84,7 @@ def _task(speech: Speech, text: Text, settings: GanTrain, folder: Path) -> Task:
     return warm_start(folder, speech, text, kind=settings.warm_start, hears=generator.hears, stride=stride, **more)
 
 
-def _ready(task: Task, text: Text, settings: GanTrain) -> tuple[Run, Batches, Exam]:
+def _ready(task: GanTask, text: Text, settings: GanTrain) -> tuple[Run, Batches, Exam]:
     """The members before their first update, what they learn from, and what they are judged by."""
     fidelity, device, seed = settings.fidelity, find_device(settings.device), settings.seed
     exam, rows = Exam.of(
@@ -129,7 +129,7 @@ def _schedule(settings: GanTrain) -> Schedule:
     )
 
 
-def _finish(run: Run, task: Task, text: Text, out_dir: Path) -> dict:
+def _finish(run: Run, task: GanTask, text: Text, out_dir: Path) -> dict:
     """Write all generators and the best one, its labels of all utterances and everybody's scores; counts for stage.json."""
     row, weights = run.best, run.weights
     network = run.population.generator.network

@@ -21,7 +21,7 @@ from wavu.text.silence import phones_of, with_silence
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class HmmTask:
     """What all turns share.
 
     labels: the phone of each frame to begin with. grammar: of phones and silences, for the search; pairs: a bigram of them,
@@ -54,7 +54,7 @@ class Task:
         selection: dict,
         seed: int,
         through_units: bool,
-    ) -> "Task":
+    ) -> "HmmTask":
         """silence: probability of one between two words. order: of the grammar. states: n. selection: the weight of each score."""
         noise, V = np.random.default_rng(seed), len(text.phones)
         lines = with_silence(text, generator=noise, probability=silence, surround=False)

@@ -13,14 +13,14 @@ from wavu.fine_tune import Lessons, fine_tune
 from wavu.ragged import Ragged
 from wavu.settings.student import AnyStudent, PretrainedStudent
 from wavu.stage import finished
-from wavu.stages.hmm_task import Task
+from wavu.stages.hmm_task import HmmTask
 from wavu.stages.word_search import tuning_judge, word_decoder
 from wavu.store import read_array, read_json, write_json
 from wavu.units import HOP_SECONDS
 
 
 def teach(
-    task: Task,
+    task: HmmTask,
     folders: dict[str, Path],
     out_dir: Path,
     *,
@@ -75,7 +75,7 @@ def student_encoder(settings: PretrainedStudent, audio: Path) -> str:
     return settings.encoder or used["model"]
 
 
-def _origin(lessons: Lessons, task: Task, folders: dict[str, Path], search: str) -> dict:
+def _origin(lessons: Lessons, task: HmmTask, folders: dict[str, Path], search: str) -> dict:
     """Where a student comes from, for the card of its export."""
     written = finished(folders["text"], "prepare_text")["config"]
     start = read_json(folders["gan"] / "stage.json")["counts"].get("start", "a generator trained against a discriminator")

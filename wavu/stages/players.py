@@ -14,12 +14,12 @@ from wavu.gan.population import Population
 from wavu.gan.train import Player, Rules
 from wavu.gan.warm_start import initial_kernel
 from wavu.prepared import Text
-from wavu.stages.decipherment import Task
+from wavu.stages.decipherment import GanTask
 from wavu.text.silence import spelled
 
 
 def batches_of(
-    task: Task,
+    task: GanTask,
     text: Text,
     rows: np.ndarray,
     *,
@@ -54,7 +54,7 @@ def batches_of(
 
 
 def population_of(
-    task: Task,
+    task: GanTask,
     members: list[Member],
     *,
     phones: int,
@@ -102,7 +102,7 @@ def population_of(
     )
 
 
-def _warmed(one: Generator, task: Task, *, phones: int, taps: int, seed: int, **regression: float) -> Generator:
+def _warmed(one: Generator, task: GanTask, *, phones: int, taps: int, seed: int, **regression: float) -> Generator:
     """A single generator that says what the warm start says."""
     one.acquaint(task.inputs)
     kernel = initial_kernel(

@@ -18,7 +18,7 @@ from wavu.audio.kmeans import assign, check_installed, fit_kmeans
 from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.pretraining.contrastive import Contrastive
-from wavu.pretraining.crops import Batch
+from wavu.pretraining.crops import CropBatch
 from wavu.pretraining.network import WEIGHTS, continued, new_network, write_network
 from wavu.pretraining.units import MaskedUnits
 from wavu.progress import console, say, track
@@ -194,7 +194,7 @@ def _train(
 
 
 @torch.no_grad()
-def judged(task: Contrastive | MaskedUnits, batches: list[Batch], seed: int) -> Numbers:
+def judged(task: Contrastive | MaskedUnits, batches: list[CropBatch], seed: int) -> Numbers:
     """How well hidden frames are guessed in batches that are not learned from, always the same frames hidden. Score: less gain."""
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - transformers draws its masks from it

@@ -16,7 +16,7 @@ from wavu.settings.self_training import SelfTrain
 from wavu.settings.student import NoStudent, PretrainedStudent
 from wavu.stage import STAGE, Stage, below, fingerprint, finished
 from wavu.stages import gan
-from wavu.stages.hmm_task import Task, deciphered, first_labels
+from wavu.stages.hmm_task import HmmTask, deciphered, first_labels
 from wavu.stages.lessons import student_encoder, teach
 from wavu.stages.turns import Turn, all_turns, confidence
 from wavu.store import read_json, write_array, write_json, write_tensors
@@ -52,7 +52,7 @@ def self_train(settings: SelfTrain, train_gan: TrainGan | None = None) -> None:
             folders["gan"] = _another_gan(folders, settings, stage.out_dir / f"round{turn}", train_gan)
         speech, text = Speech.read(folders["audio"]), Text.read(folders["text"])
         labels, silence = first_labels(folders["gan"], speech, settings.voters)
-        task = Task.of(
+        task = HmmTask.of(
             speech, text, folders["text"], labels, silence=silence["probability"], through_units=not found,
             **settings.hmm.plain("order", "states"), **settings.plain("selection", "seed"),
         )  # fmt: skip
@@ -122,7 +122,7 @@ def _copy(folders: dict[str, Path], out_dir: Path) -> None:
         shutil.copyfile(folders["text"] / name, out_dir / "words" / name)
 
 
-def _hidden_markov_models(task: Task, silence: dict, settings: SelfTrain, out_dir: Path) -> None:
+def _hidden_markov_models(task: HmmTask, silence: dict, settings: SelfTrain, out_dir: Path) -> None:
     """Train them, and leave the best one, what it found, and last its counts."""
     how = settings.plain("hmm", "gaussians", "search", "words", "tuning", "evidence", "seed")
     turns, weights = all_turns(task, out_dir / "words", **how)
@@ -141,7 +141,7 @@ def _hidden_markov_models(task: Task, silence: dict, settings: SelfTrain, out_di
 # Results
 
 
-def _write(kept: Turn, task: Task, weights: dict, silence: dict, out_dir: Path) -> None:
+def _write(kept: Turn, task: HmmTask, weights: dict, silence: dict, out_dir: Path) -> None:
     """The recogniser; the sub-state and the phone of each frame; how sure it is of each utterance."""
     kept.states.write(out_dir, "states")
     Ragged(kept.states.flat // task.shape[1], kept.states.offsets).write(out_dir, "labels")
@@ -154,7 +154,7 @@ def _write(kept: Turn, task: Task, weights: dict, silence: dict, out_dir: Path) 
         write_json(out_dir / "words" / "words.json", weights["words"])
 
 
-def _counts(turns: list[Turn], kept: Turn, task: Task, weights: dict) -> dict:
+def _counts(turns: list[Turn], kept: Turn, task: HmmTask, weights: dict) -> dict:
     """Label-free scores of what was decoded, for stage.json."""
     seconds = len(kept.states.flat) * HOP_SECONDS
     scores = task.judge.score(task.said(kept.states), seconds=seconds)

@@ -14,7 +14,7 @@ from wavu.decipher.viterbi import best_states
 from wavu.progress import track
 from wavu.ragged import Ragged
 from wavu.stages.evidence import evidence_of, gaussians_of
-from wavu.stages.hmm_task import Task
+from wavu.stages.hmm_task import HmmTask
 from wavu.stages.word_search import hmm_topology, through_words, tune_phones, tune_words, word_decoder
 
 Judged = Callable[[Ragged], float]  # sub-states (N) -> how good they are
@@ -32,7 +32,7 @@ class Turn:
 
 
 def all_turns(
-    task: Task, cache: Path, *, hmm: dict, gaussians: dict, search: str, words: dict, tuning: dict, evidence: dict, seed: int
+    task: HmmTask, cache: Path, *, hmm: dict, gaussians: dict, search: str, words: dict, tuning: dict, evidence: dict, seed: int
 ) -> tuple[list[Turn], dict]:
     """All turns, and the weights of the word search. A turn that is no better evidence than the one before is the last.
 
@@ -67,7 +67,7 @@ def _of_grid(tuning: dict, search: str) -> dict:
     return {"utterances": tuning["utterances"], "least_disagreement": tuning["least_disagreement"], "grid": tuning[search]}
 
 
-def _first_turn(task: Task, hmm: dict, gaussians: dict, judged: Judged, report: Callable[[float], None]) -> Turn:
+def _first_turn(task: HmmTask, hmm: dict, gaussians: dict, judged: Judged, report: Callable[[float], None]) -> Turn:
     """The labels as they are, each phone cut evenly into sub-states; through units, what an HMM makes of them."""
     if task.through_units:
         return _units_turn(task, judged, report, iterations=hmm["iterations"], smoothing=hmm["smoothing"])
@@ -75,7 +75,7 @@ def _first_turn(task: Task, hmm: dict, gaussians: dict, judged: Judged, report: 
     return Turn("segments", gaussians_of(states, task, gaussians), task.speech.frames, states, judged(states))
 
 
-def _units_turn(task: Task, judged: Judged, report: Callable[[float], None], *, iterations: int, smoothing: float) -> Turn:
+def _units_turn(task: HmmTask, judged: Judged, report: Callable[[float], None], *, iterations: int, smoothing: float) -> Turn:
     """Phones that sound like units, by Baum-Welch from the generator's labels."""
     units, (V, n) = task.speech.units, task.shape
     model = model_of(task.labels, units, n_phones=V, n_units=task.speech.n_units, n_states=n, smoothing=smoothing)
@@ -84,7 +84,7 @@ def _units_turn(task: Task, judged: Judged, report: Callable[[float], None], *, 
     return Turn("units", model, units, states, judged(states))
 
 
-def confidence(kept: Turn, task: Task, scale: float) -> np.ndarray:
+def confidence(kept: Turn, task: HmmTask, scale: float) -> np.ndarray:
     """For each utterance the geometric mean, over its frames, of the posterior of the phone found there; 0 where nothing is.
 
     All sub-states are as likely beforehand. scale: of the log likelihoods, whose frames are not as independent as they say.

@@ -14,16 +14,16 @@ from wavu.decode.tuning import tune
 from wavu.decode.words import WordDecoder
 from wavu.ragged import Ragged
 from wavu.selection import disagreement, perplexity, tuning_score
-from wavu.stages.hmm_task import Task
+from wavu.stages.hmm_task import HmmTask
 
 
-def hmm_topology(model: AcousticModel, task: Task) -> Topology:
+def hmm_topology(model: AcousticModel, task: HmmTask) -> Topology:
     """Of phones that last as long as the model says."""
     stay = model.stay.double().cpu()
     return Topology.hmm(*task.shape, log_stay=stay.log().numpy(), log_leave=(1 - stay).log().numpy())
 
 
-def word_decoder(task: Task, topology: Topology, settings: dict, cache: Path) -> WordDecoder:
+def word_decoder(task: HmmTask, topology: Topology, settings: dict, cache: Path) -> WordDecoder:
     """The search through the lexicon, among phones without silence in a network of phones alone.
 
     settings: of :class:`~wavu.decode.words.WordDecoder`. cache: where its graph is kept.
@@ -31,7 +31,7 @@ def word_decoder(task: Task, topology: Topology, settings: dict, cache: Path) ->
     return WordDecoder(task.text.words, task.text.pronunciations, task.written / "words.arpa", topology, **settings, cache=cache)
 
 
-def through_words(decoder: WordDecoder, model: AcousticModel, task: Task) -> Ragged:
+def through_words(decoder: WordDecoder, model: AcousticModel, task: HmmTask) -> Ragged:
     """The sub-states (N) of the best words of each utterance; silence where there is none."""
     found = []
     for rows in parts(task.speech.frames):
@@ -45,7 +45,7 @@ def through_words(decoder: WordDecoder, model: AcousticModel, task: Task) -> Rag
 # Weights
 
 
-def tuning_judge(before: Ragged, task: Task, least_disagreement: float) -> Callable[[Ragged], float]:
+def tuning_judge(before: Ragged, task: HmmTask, least_disagreement: float) -> Callable[[Ragged], float]:
     """Judges phones (B lines) without silence by the text and by the labels they are to replace, as the original does.
 
     Nothing is to be more predictable than the text itself, and labels with errors cannot tell who is nearest to the truth.
@@ -64,7 +64,7 @@ def tune_words(
     decoder: WordDecoder,
     model: AcousticModel,
     before: Ragged,
-    task: Task,
+    task: HmmTask,
     *,
     utterances: int,
     least_disagreement: float,
@@ -80,7 +80,7 @@ def tune_words(
 
 
 def tune_phones(
-    model: Sounds, heard: Ragged, found: Ragged, task: Task, *, utterances: int, least_disagreement: float, grid: dict
+    model: Sounds, heard: Ragged, found: Ragged, task: HmmTask, *, utterances: int, least_disagreement: float, grid: dict
 ) -> dict:
     """Weights of the phone search, for those who decode without words. found: the sub-states (N) of what was heard."""
     rows = task.some(utterances)
