@@ -43,7 +43,6 @@ SHAPES = {
     "base": (768, 12, 12, 3072, 8, 3.0),
     "large": (1024, 24, 16, 4096, 15, 60.0),
 }
-ORIGINAL_BYTES_PER_HOUR = 4 * 50 * 3600 * (1024 + 512 + 512 * 28 / 50 + 512 * 14 / 50)  # raw, PCA, merged, pooled; float32
 
 
 def make_encoder(folder: Path, shape: str) -> Path:

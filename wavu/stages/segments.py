@@ -37,7 +37,6 @@ from wavu.units import HOP_SECONDS, RATE_HZ, duration_words
 MAKES = (*Ragged.files("labels", "starts"), "found.json", *FRONT_END)
 SURE = 1e-4  # added to every share: nothing is ruled out from the start
 HALF = 0.5  # of an HMM whose durations nobody knows: probability of one more frame in each sub-state
-TOLD_EVERY = 50  # steps of the search
 
 
 def decipher_segments(settings: DecipherSegments) -> None:
