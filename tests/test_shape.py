@@ -33,6 +33,7 @@ FLOOR = {
     "store",
     "ragged",
     "stage",
+    "seal",
     "prepared",
     "transcription",
     "feed",

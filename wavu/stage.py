@@ -91,22 +91,26 @@ class Stage:
     settings, the fingerprints of what was read, counts in human units and seconds.
     """
 
-    def __init__(self, settings: Work, *, command: str, inputs: dict[str, str], makes: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Work, *, command: str, inputs: dict[str, str], makes: tuple[str, ...], grows: str | None = None
+    ) -> None:
         """Open the folder ``settings.out_dir`` for a stage.
 
         settings: of the command. inputs: a fingerprint for each thing it reads. makes: patterns of all files that it
         leaves, finished or not, in which ``*`` stands for any characters: what ``overwrite`` may delete, and nothing else.
+        grows: the input that may have changed since; the stage itself then does what is new, in a folder that was finished too.
         """
         self.began = time.perf_counter()
         self.out_dir = settings.out_dir
         self.overwrite = settings.overwrite
         self.makes = (*STAGE, *makes)
+        self.grows = grows
         self.reads = list(_paths(settings))
         config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
         self.plan = {"command": command, "config": config, "inputs": inputs}
 
     def done(self) -> bool:
-        """Whether this very stage is complete; a folder begun with other settings is refused.
+        """Whether this very stage is complete, but for what has grown; a folder begun with other settings is refused.
 
         Raises:
             WavuError: the folder lies in one that is read, or holds work made with other settings or inputs, or is to be
@@ -120,7 +124,10 @@ class Stage:
             self._refuse_strangers(() if not begun else self.makes)
             return False
         for name in begun:
-            differing = _differences(read_json(self.out_dir / name), self.plan)
+            before = read_json(self.out_dir / name)
+            if self.grows and self.grows in before["inputs"]:
+                before["inputs"][self.grows] = self.plan["inputs"][self.grows]
+            differing = _differences(before, self.plan)
             if differing:
                 raise WavuError(
                     f"{self.out_dir} holds work made with other settings ({'; '.join(differing[:3])}); choose another out_dir or add overwrite=true"
@@ -149,12 +156,14 @@ class Stage:
             before = read_json(self.out_dir / "plan.json") if (self.out_dir / "plan.json").exists() else {}
             if self.overwrite or before.get("emptying"):
                 self._empty()
-            if (self.out_dir / "stage.json").exists():
+            if (self.out_dir / "stage.json").exists() and not self.grows:
                 raise WavuError(f"{self.out_dir} has just been finished by another process")
-            resumed = bool(before) and not self.overwrite
+            resumed = bool(before or self.grows and (self.out_dir / "stage.json").exists()) and not self.overwrite
             for left_by_a_kill in list(self.out_dir.rglob(f".*{PARTIAL}")):
                 shutil.rmtree(left_by_a_kill) if left_by_a_kill.is_dir() else left_by_a_kill.unlink()
-            write_json(self.out_dir / "plan.json", self.plan | {"process": os.getpid(), "machine": platform.node()})
+            here = {"process": os.getpid(), "machine": platform.node(), "working_folder": str(Path.cwd())}
+            write_json(self.out_dir / "plan.json", self.plan | here)
+            (self.out_dir / "stage.json").unlink(missing_ok=True)  # of a folder that has grown
             counts: dict = {}
             try:
                 yield counts

@@ -177,12 +177,17 @@ def deal(recordings: list[Recording], *, shard_minutes: float) -> list[list[Reco
     return [recordings[shard::shards] for shard in range(shards)]
 
 
-def recordings_fingerprint(recordings: list[Recording]) -> str:
-    """Short hash of the recordings, of what is in their files and of which part of each is meant."""
+def marks_of(recordings: list[Recording]) -> dict[str, str]:
+    """By id, a short hash of what is in the file and of which part is meant."""
     paths = {recording.path for recording in recordings}
     with ThreadPoolExecutor() as pool:
         marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
-    return fingerprint([(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings])
+    return {recording.id: fingerprint(marks[recording.path], recording.start, recording.end) for recording in recordings}
+
+
+def recordings_fingerprint(recordings: list[Recording]) -> str:
+    """Short hash of the recordings, of what is in their files and of which part of each is meant."""
+    return fingerprint(marks_of(recordings))
 
 
 def _from_row(manifest: Path, line: int, row: dict[str, str]) -> Recording:
