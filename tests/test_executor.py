@@ -1,8 +1,10 @@
 """Every executor does all shards, whichever process they are in, and tells what one of them says in one line."""
 
+import importlib.util
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,19 @@ import pytest
 from wavu.errors import WavuError
 from wavu.executor import spread
 from wavu.settings.audio import Local, Ray, Slurm
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[None]:
+    """Other processes find this module as this one does, and one cluster of Ray is there for all tests."""
+    ray = sys.modules.get("ray") or (importlib.util.find_spec("ray") and importlib.import_module("ray"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+        if ray:
+            ray.init(num_cpus=2, log_to_driver=False, logging_level="error", include_dashboard=False)
+        yield
+        if ray:
+            ray.shutdown()
 
 
 def executor(kind: str) -> dict:
@@ -74,7 +89,7 @@ def test_another_worker_of_ray_does_the_shard_of_one_that_died(tmp_path: Path, h
     assert (tmp_path / "died").exists() and (tmp_path / "2.done").exists()
 
 
-@pytest.mark.parametrize("kind", ["ray", "slurm"])
+@pytest.mark.parametrize("kind", ["ray", pytest.param("slurm", marks=pytest.mark.slow)])
 def test_workers_that_die_again_and_again_are_told(kind: str, tmp_path: Path, here: None) -> None:
     with pytest.raises(WavuError, match="run the same command again, it goes on where it stopped") as told:
         list(spread(die, tmp_path, [0], **executor(kind) | ({"retries": 1} if kind == "ray" else {})))
@@ -95,12 +110,13 @@ def test_there_is_no_slurm_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         list(spread(write, tmp_path, [0], **executor("slurm") | {"cluster": "slurm"}))
 
 
-def test_there_is_no_such_cluster(tmp_path: Path) -> None:
-    with pytest.raises(WavuError, match="Ray: "):
-        list(spread(write, tmp_path, [0], **executor("ray") | {"address": "auto"}))
+def test_there_is_no_such_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, ray = executor("ray"), importlib.import_module("ray")
 
+    def init(**_: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.\nPlease specify the one to connect to.")
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other processes find this module as this one does."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    for name, instead in (("is_initialized", lambda: False), ("init", init), ("shutdown", lambda: None)):
+        monkeypatch.setattr(ray, name, instead)
+    with pytest.raises(WavuError, match="^Ray: Could not find any running Ray instance. Please [^\n]*; run the same"):
+        list(spread(write, tmp_path, [0], **settings | {"address": "auto"}))

@@ -12,6 +12,8 @@ from wavu.errors import WavuError
 
 Work = Callable[[Path, int], None]
 
+POLL_SECONDS = 1.0  # between looks at the jobs of Slurm, which itself is asked less often
+
 
 def spread(work: Work, folder: Path, todo: Sequence[int], *, kind: str, **settings: object) -> Iterator[int]:
     """Do the work on all shards ``todo``; kind and settings: of a ``configs/executor/*.yaml``.
@@ -91,7 +93,7 @@ def slurm(
             **{"slurm_partition": partition} if partition else {},
         )  # fmt: skip
         shards = dict(zip(executor.map_array(_told, [work] * len(shares), [folder] * len(shares), shares), shares, strict=True))
-        for done in submitit.helpers.as_completed(list(shards)):
+        for done in submitit.helpers.as_completed(list(shards), poll_frequency=POLL_SECONDS):
             _raise(done.result())
             yield from shards[done]
     except (RuntimeError, OSError, submitit.core.utils.FailedSubmissionError, submitit.core.utils.UncompletedJobError) as error:

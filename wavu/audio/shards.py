@@ -23,6 +23,7 @@ from wavu.store import write_table
 from wavu.units import seconds
 
 SHORT_SECONDS = 0.5  # a file that gives so much less than it promises breaks off; headers round
+READINGS = 2  # of a file that changes while it is read
 WARNINGS = 10  # shown; the others are in the table
 
 
@@ -152,7 +153,7 @@ def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped:
             skipped=skipped("the name holds a tab, a line end or bytes that are not UTF-8, which tables cannot; rename it")
         )
     try:
-        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        waveform = _read_still(recording)
     except WavuError as error:
         return Heard(skipped=skipped(str(error)))
     reason = defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped)
@@ -165,6 +166,28 @@ def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped:
     cut = recording.end - end > SHORT_SECONDS or (breaks_off(recording.path) and end > duration(recording.path) - SHORT_SECONDS)
     rest = skipped(f"its end is missing: the file breaks off after {end:.1f} s, which are used") if cut else None
     return Heard((replace(recording, end=end), speech, spans + np.float32(recording.start)), rest)
+
+
+def _read_still(recording: Recording) -> np.ndarray:
+    """The samples (T,) of a recording; one that changes while it is read is read again.
+
+    Raises:
+        WavuError: it cannot be read, or changes again; the message is a reason.
+    """
+    for _ in range(READINGS):
+        before = _state(recording.path)
+        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        if _state(recording.path) == before:
+            return waveform
+    raise WavuError("the file changes while it is read; run the same command again when it is whole")
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file; None where there is none."""
+    try:
+        return path.stat().st_size, path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _skipped(path: Path, reason: str) -> dict:
