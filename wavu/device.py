@@ -16,7 +16,8 @@ from wavu.errors import WavuError
 CGROUP = Path("/proc/self/cgroup")  # of Linux: which group this process is in
 CGROUPS = Path("/sys/fs/cgroup")
 
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def find_device(name: str = "auto") -> torch.device:

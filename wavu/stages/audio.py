@@ -191,7 +191,7 @@ def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
     if not settings.targets.clusters:
         return front
-    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra), lengths, settings.sample.frames, seed)
+    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra is not None), lengths, settings.sample.frames, seed)
     return front.with_targets(cepstra, kmeans=kmeans | settings.targets.plain(), seed=seed)
 
 
