@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wavu.audio.files import Recording, deal, measured
 from wavu.errors import WavuError
+from wavu.settings.base import is_url
 from wavu.stage import fingerprint
 from wavu.store import write_text
 
@@ -43,7 +44,7 @@ def read_dealt(folder: Path) -> list[Piece]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
-            Piece(Recording(name, Path(where), start, end, speaker), shard, of, mark)
+            Piece(Recording(name, where if is_url(where) else Path(where), start, end, speaker), shard, of, mark)
             for shard, of, mark, name, where, start, end, speaker in rows
         ]
     except (OSError, ValueError, TypeError) as error:

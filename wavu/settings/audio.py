@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Whole, Word, Work
+from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Source, Whole, Word, Work
 
 
 class NoVad(Settings):
@@ -219,7 +219,7 @@ class Slurm(Settings):
 Executor = Annotated[Local | Ray | Slurm, Field(discriminator="kind")]
 
 
-def one_source(audio_dir: Path | None, manifest: Path | None) -> None:
+def one_source(audio_dir: Path | str | None, manifest: Path | str | None) -> None:
     """Refuse none and both."""
     if (audio_dir is None) == (manifest is None):
         raise ValueError("give either audio_dir=FOLDER or manifest=FILE.tsv")
@@ -230,8 +230,8 @@ class PrepareAudio(Work, Recordings):
 
     encoder: Encoder
     segment: Segment
-    audio_dir: Place | None
-    manifest: Place | None
+    audio_dir: Source | None
+    manifest: Source | None
     seed: Seed
     shard_minutes: Positive = 10.0
     """of audio that lie in memory, and are lost by a kill"""

@@ -5,6 +5,7 @@ All that such a process must know lies there: settings in ``plan.json``, recordi
 
 import json
 import shutil
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -13,11 +14,13 @@ from wavu.audio.dealt import DEALT, Piece, by_shard, contents, read_dealt
 from wavu.audio.encoder import Encoder, load_encoder
 from wavu.audio.files import Recording, read_precomputed
 from wavu.audio.frontend import FrontEnd
+from wavu.audio.remote import fetched
 from wavu.audio.shards import Encoded, encode_heard, hear, slice_frames
 from wavu.device import one_thread
 from wavu.ragged import Ragged
 from wavu.seal import damage, read_rows, seal
 from wavu.settings.audio import Precomputed, PrepareAudio
+from wavu.settings.base import is_url
 from wavu.settings.mistakes import checked
 from wavu.store import read_json
 
@@ -106,9 +109,15 @@ def _encoded(folder: Path, pieces: list[Piece]) -> Encoded:
     if isinstance(settings.encoder, Precomputed):
         everyone, frames = _precomputed(Path(encoder["folder"]), encoder["split"])
         return next(slice_frames([recordings], recordings=everyone, frames=frames))
-    heard = hear(recordings, **settings.plain("vad", "min_seconds", "max_clipped"))
+    with fetched([recording.path for recording in recordings]) as here:
+        there = [replace(recording, path=here[recording.path]) for recording in recordings]
+        heard = hear(there, **settings.plain("vad", "min_seconds", "max_clipped"))
     with _ENCODING:
-        return encode_heard(heard, encoder=encoder_of(encoder), with_cepstra=bool(settings.targets.clusters))
+        encoded = encode_heard(heard, encoder=encoder_of(encoder), with_cepstra=bool(settings.targets.clusters))
+    came_from = {str(path): str(place) for place, path in here.items() if is_url(place)}
+    for row in (*encoded.kept, *encoded.skipped):
+        row["path"] = came_from.get(row["path"], row["path"])
+    return encoded
 
 
 def _write(encoded: Encoded, front: FrontEnd, keep_frames: bool, folder: Path) -> list[dict]:
