@@ -64,6 +64,8 @@ def duration(path: Path | str) -> float:
             if frames <= BLOCK_SECONDS * rate or (frames < LENGTH_UNKNOWN and _reaches(file, frames)):
                 return frames / rate
         return sum(map(len, read_blocks(path))) / RATE_HZ
+    except remote.Unreachable:
+        raise
     except (soundfile.SoundFileError, OSError, ValueError, WavuError):
         return 0.0
 
@@ -145,6 +147,8 @@ def _quietest(path: Path | str, start: float, end: float) -> float:
     """Middle, in seconds of the file, of its quietest 20 ms between ``start`` and ``end``; the middle of both when unreadable."""
     try:
         waveform = read_audio(path, start=start, end=end)
+    except remote.Unreachable:
+        raise
     except WavuError:
         return (start + end) / 2
     energy = np.square(waveform[: len(waveform) // HOP_SAMPLES * HOP_SAMPLES]).reshape(-1, HOP_SAMPLES).sum(axis=1)

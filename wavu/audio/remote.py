@@ -26,6 +26,10 @@ TOLD = (
 )  # of a file, by one store or another
 
 
+class Unreachable(WavuError):
+    """There is no way to a file, which says nothing about the file."""
+
+
 def files_below(url: str) -> list[str]:
     """URLs of all files below a folder that are not hidden, in order.
 
@@ -47,22 +51,25 @@ def below(url: str, folder: str) -> PurePosixPath:
 
 def file_mark(url: str) -> str:
     """Short hash of what the store tells of a file: its size, and its checksum or the time of its last change."""
-    try:
+    with _told(url):
         system, path = _system(url)
-        facts = system.info(path)
-    except FileNotFoundError:
-        return "unreadable"
-    return fingerprint([str(facts.get(name)) for name in TOLD])
+        try:
+            facts = system.info(path)
+        except FileNotFoundError:
+            return "unreadable"
+        return fingerprint([str(facts.get(name)) for name in TOLD])
 
 
 def open_at(url: str) -> IO[bytes]:
     """A file as if it lay here; only what is asked for comes over the line.
 
     Raises:
-        OSError: there is no such file, or no way to it.
+        FileNotFoundError: there is no such file.
+        Unreachable: there is no way to it.
     """
-    system, path = _system(url)
-    return system.open(path, "rb", block_size=BLOCK_BYTES)
+    with _told(url, FileNotFoundError):
+        system, path = _system(url)
+        return system.open(path, "rb", block_size=BLOCK_BYTES)
 
 
 @contextmanager
@@ -106,13 +113,13 @@ def _system(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Errors of a store, which are of all kinds, in one line."""
+def _told(url: str, *others: type[Exception]) -> Iterator[None]:
+    """Errors of a store, which are of all kinds but for the ``others``, in one line."""
     try:
         yield
-    except WavuError:
+    except (WavuError, *others):
         raise
     except Exception as error:
-        raise WavuError(
+        raise Unreachable(
             f"cannot read {url}: {' '.join(str(error).split())[:200] or type(error).__name__}; check the URL, the network and your rights"
         ) from error
