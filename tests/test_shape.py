@@ -33,6 +33,7 @@ FLOOR = {
     "store",
     "ragged",
     "stage",
+    "hold",
     "seal",
     "prepared",
     "transcription",

@@ -12,7 +12,7 @@ import pytest
 from tests.stages.spoken import SMALL, files, prepared, speak
 from wavu.prepared import Speech
 from wavu.seal import read_rows
-from wavu.store import read_json, read_table
+from wavu.store import read_json, read_table, write_json
 
 SHARDS = ("shard_minutes=0.05", "targets.clusters=8", *SMALL)
 
@@ -48,7 +48,7 @@ def ids(out_dir: Path) -> dict[str, list[str]]:
 def test_a_damaged_shard_is_named_and_made_anew_as_it_was(name: str | None, finished: bool, tmp_path: Path, run) -> None:
     out = tmp_path / "out"
     assert run()[0] == 0
-    before, began = files(out), times(out)
+    before, began, record = files(out), times(out), read_json(out / "stage.json")
     if not finished:
         (out / "stage.json").rename(out / "plan.json")
         plan = out / "plan.json"
@@ -56,7 +56,7 @@ def test_a_damaged_shard_is_named_and_made_anew_as_it_was(name: str | None, fini
     flip(out / "shards" / "00002" / name) if name else shutil.rmtree(out / "shards" / "00002")
     code, told = run()
     assert code == 0 and (f"warning: {out}/shards/00002/{name} is damaged; shard 2 is made anew" in told or not name), told
-    assert files(out) == before and (out / "stage.json").exists()
+    assert files(out) == before and (not finished or read_json(out / "stage.json") == record)
     assert {shard for shard, time in times(out).items() if time != began[shard]} == {"00002"}
     assert run() == (0, f"{out} is complete\n")
 
@@ -144,3 +144,11 @@ def test_another_process_makes_a_shard_from_the_folder_alone(tmp_path: Path, run
     assert subprocess.run([sys.executable, "-c", ALONE, str(out)]).returncode == 0
     (out / "plan.json").unlink()
     assert files(out) == before
+
+
+def test_overwriting_the_same_tells_its_own_seconds(tmp_path: Path, run) -> None:
+    out = tmp_path / "out"
+    assert run()[0] == 0
+    record = read_json(out / "stage.json")
+    write_json(out / "stage.json", record | {"seconds": -1})
+    assert run("overwrite=true")[0] == 0 and read_json(out / "stage.json")["seconds"] > 0
