@@ -40,7 +40,6 @@ def finish_shard(folder: Path, shard: int) -> None:
         pieces, source = _dealt(folder)[shard], folder_of(folder, "encoded", shard)
         encoded = Encoded.read(source) if unfit(source, pieces) is None else _encoded(folder, pieces)
         target = folder_of(folder, "shards", shard)
-        shutil.rmtree(target, ignore_errors=True)
         rows = _write(encoded, FrontEnd.read(folder / "frontend"), _settings(folder).keep_frames, target)
         kept = [row | {"shard": shard} for row in rows]
         seal(target, {"kept": kept, "skipped": encoded.skipped, "of": contents(pieces)})
