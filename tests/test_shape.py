@@ -33,6 +33,8 @@ FLOOR = {
     "store",
     "ragged",
     "stage",
+    "hold",
+    "seal",
     "prepared",
     "transcription",
     "feed",

@@ -23,9 +23,17 @@ def everything_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*"))
 
 
-def stage(folder: Path, *, seed: int = 0, overwrite: bool = False, source: str = "f1", source_dir: Path | None = None) -> Stage:
+def stage(
+    folder: Path,
+    *,
+    seed: int = 0,
+    overwrite: bool = False,
+    source: str = "f1",
+    source_dir: Path | None = None,
+    grows: str | None = None,
+) -> Stage:
     settings = Toy(source_dir=source_dir, out_dir=folder, overwrite=overwrite, seed=seed, pca=Pca(dim=4))
-    return Stage(settings, command="gan_train", inputs={"audio": source}, makes=("result.txt", "shard*"))
+    return Stage(settings, command="gan_train", inputs={"audio": source}, makes=("result.txt", "shard*"), grows=grows)
 
 
 def finish(folder: Path, **settings: object) -> None:
@@ -169,6 +177,27 @@ def test_a_killed_stage_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with stage(tmp_path).run():
         assert (tmp_path / "shard0").read_text() == "whole"
     assert everything_in(tmp_path) == ["shard0", "stage.json"] and stage(tmp_path).done()
+
+
+def test_a_stage_that_grows_goes_on_in_a_finished_folder_with_the_same_settings(tmp_path: Path) -> None:
+    finish(tmp_path, grows="audio")
+    record = finished(tmp_path, "gan_train")
+    assert stage(tmp_path, source="f2", grows="audio").done()
+    with pytest.raises(WavuError, match=r"seed: 0 -> 1\)"):
+        stage(tmp_path, source="f2", grows="audio", seed=1).done()
+    with pytest.raises(KeyboardInterrupt), stage(tmp_path, source="f2", grows="audio").run():
+        assert everything_in(tmp_path) == ["plan.json", "result.txt"]
+        raise KeyboardInterrupt
+    assert (tmp_path / "result.txt").exists() and not stage(tmp_path, source="f2", grows="audio").done()
+    with stage(tmp_path, grows="audio").run() as counts:
+        counts["files"] = 3
+    assert finished(tmp_path, "gan_train") == record, "what was only mended is what it was"
+    with stage(tmp_path, source="f2", grows="audio").run() as counts:
+        counts["files"] = 4
+    assert finished(tmp_path, "gan_train")["inputs"] == {"audio": "f2"} and everything_in(tmp_path) == [
+        "result.txt",
+        "stage.json",
+    ]
 
 
 def test_fingerprints_tell_values_apart_and_nothing_else() -> None:

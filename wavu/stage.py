@@ -3,7 +3,6 @@
 A stage writes ``stage.json`` last, so a folder with a ``stage.json`` is complete.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wavu.errors import WavuError
+from wavu.hold import held
 from wavu.settings.base import Settings, Work
 from wavu.store import PARTIAL, read_json, write_json
 
@@ -91,22 +91,26 @@ class Stage:
     settings, the fingerprints of what was read, counts in human units and seconds.
     """
 
-    def __init__(self, settings: Work, *, command: str, inputs: dict[str, str], makes: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Work, *, command: str, inputs: dict[str, str], makes: tuple[str, ...], grows: str | None = None
+    ) -> None:
         """Open the folder ``settings.out_dir`` for a stage.
 
         settings: of the command. inputs: a fingerprint for each thing it reads. makes: patterns of all files that it
         leaves, finished or not, in which ``*`` stands for any characters: what ``overwrite`` may delete, and nothing else.
+        grows: the input that may have changed since; the stage itself then does what is new, in a folder that was finished too.
         """
         self.began = time.perf_counter()
         self.out_dir = settings.out_dir
         self.overwrite = settings.overwrite
         self.makes = (*STAGE, *makes)
+        self.grows = grows
         self.reads = list(_paths(settings))
         config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
         self.plan = {"command": command, "config": config, "inputs": inputs}
 
     def done(self) -> bool:
-        """Whether this very stage is complete; a folder begun with other settings is refused.
+        """Whether this very stage is complete, but for what has grown; a folder begun with other settings is refused.
 
         Raises:
             WavuError: the folder lies in one that is read, or holds work made with other settings or inputs, or is to be
@@ -120,7 +124,10 @@ class Stage:
             self._refuse_strangers(() if not begun else self.makes)
             return False
         for name in begun:
-            differing = _differences(read_json(self.out_dir / name), self.plan)
+            before = read_json(self.out_dir / name)
+            if self.grows and self.grows in before["inputs"]:
+                before["inputs"][self.grows] = self.plan["inputs"][self.grows]
+            differing = _differences(before, self.plan)
             if differing:
                 raise WavuError(
                     f"{self.out_dir} holds work made with other settings ({'; '.join(differing[:3])}); choose another out_dir or add overwrite=true"
@@ -145,16 +152,22 @@ class Stage:
         Raises:
             WavuError: another process is writing into the folder.
         """
-        with _held(self.out_dir):
+        with held(self.out_dir):
             before = read_json(self.out_dir / "plan.json") if (self.out_dir / "plan.json").exists() else {}
             if self.overwrite or before.get("emptying"):
                 self._empty()
-            if (self.out_dir / "stage.json").exists():
+                before = {}
+            if (self.out_dir / "stage.json").exists() and not self.grows:
                 raise WavuError(f"{self.out_dir} has just been finished by another process")
-            resumed = bool(before) and not self.overwrite
+            finished = before.get("finished")
+            if (self.out_dir / "stage.json").exists():  # of a folder that has grown, or was damaged
+                finished = read_json(self.out_dir / "stage.json")
+            resumed = bool(before or finished)
             for left_by_a_kill in list(self.out_dir.rglob(f".*{PARTIAL}")):
                 shutil.rmtree(left_by_a_kill) if left_by_a_kill.is_dir() else left_by_a_kill.unlink()
-            write_json(self.out_dir / "plan.json", self.plan | {"process": os.getpid(), "machine": platform.node()})
+            here = {"process": os.getpid(), "machine": platform.node(), "working_folder": str(Path.cwd())}
+            write_json(self.out_dir / "plan.json", self.plan | here | ({"finished": finished} if finished else {}))
+            (self.out_dir / "stage.json").unlink(missing_ok=True)
             counts: dict = {}
             try:
                 yield counts
@@ -163,8 +176,10 @@ class Stage:
                     shutil.rmtree(self.out_dir)
                 raise
             seconds = round(time.perf_counter() - self.began, 2)
-            done = {"counts": counts, "seconds": seconds, "peak_memory_gb": peak_memory_gb()}
-            write_json(self.out_dir / "stage.json", self.plan | done)
+            record = self.plan | {"counts": counts, "seconds": seconds, "peak_memory_gb": peak_memory_gb()}
+            mended = finished is not None and all(finished[name] == record[name] for name in ("inputs", "counts"))
+            # What was only mended is what it was, and what later stages have made of it stays of use.
+            write_json(self.out_dir / "stage.json", finished if mended else record)
             (self.out_dir / "plan.json").unlink()
 
     def _empty(self) -> None:
@@ -190,37 +205,6 @@ def _paths(settings: Settings) -> Iterator[Path]:
             yield value
         elif isinstance(value, Settings | dict):
             values += [inner for _, inner in (value if isinstance(value, Settings) else value.items())]
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Make a folder if there is none, and hold it, so that nobody else writes into it; a kill lets go of it.
-
-    Raises:
-        WavuError: another process holds it, or it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        why = "a file has its name" if folder.is_file() else error.strerror
-        raise WavuError(f"cannot make the folder {folder}: {why}; choose another out_dir") from error
-    try:
-        _lock(handle, folder)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        plan = read_json(folder / "plan.json") if (folder / "plan.json").exists() else {}
-        by = f"process {plan['process']} on {plan['machine']}" if "process" in plan else "another process"
-        raise WavuError(f"{folder} is being written by {by}; wait until it has finished, or choose another out_dir") from None
-    except OSError:
-        pass  # a file system without locks, such as some of a network
 
 
 def peak_memory_gb() -> float:

@@ -3,6 +3,7 @@
 A file is written under a temporary name and renamed, so a file that is present is whole.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,9 @@ from safetensors.numpy import save
 from wavu.errors import WavuError
 
 PARTIAL = ".partial"
+CHECKSUM = (
+    "blake2b"  # among the facts about tensors, as the order of more than one piece of safetensors' metadata is left to chance
+)
 
 
 @contextmanager
@@ -98,8 +102,9 @@ def read_json(path: Path) -> dict:
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
-    """Write named arrays, and JSON-like facts about them in the same file (safetensors), whole or not at all."""
-    content = save({name: np.asarray(array, order="C") for name, array in tensors.items()}, {"about": json.dumps(about)})
+    """Write named arrays, JSON-like facts about them and their checksum in one file (safetensors), whole or not at all."""
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    content = save(arrays, {"about": json.dumps(about | {CHECKSUM: _checksum(arrays)})})
     with atomic(path) as temporary:  # not save_file: a full disk would raise an error of its own kind
         temporary.write_bytes(content)
 
@@ -112,11 +117,22 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     """
     try:
         with safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["about"])
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["about"])
+        if about.pop(CHECKSUM, None) not in (None, _checksum(tensors)):
+            raise ValueError("its numbers are not those that were written")
+        return tensors, about
     except FileNotFoundError as error:
         raise WavuError(f"{path} is missing; is {path.parent} the folder of a finished stage?") from error
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
+
+
+def _checksum(tensors: dict[str, np.ndarray]) -> str:
+    """BLAKE2b of the values of named arrays."""
+    sum_ = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        sum_.update(np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8).data)
+    return sum_.hexdigest()
 
 
 def write_table(path: Path, rows: Sequence[dict], columns: Sequence[str]) -> None:

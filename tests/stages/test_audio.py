@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from transformers import AutoModel, HubertConfig, Wav2Vec2Config, Wav2Vec2FeatureExtractor, WavLMConfig
 
-from wavu import prepare_audio
+from tests.stages.spoken import PLAIN, SMALL, files, prepared, speak
 from wavu.audio.features import cepstra
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
@@ -25,18 +26,7 @@ from wavu.ragged import Ragged
 from wavu.stages.audio import MANIFEST
 from wavu.store import read_json, read_table, read_tensors, write_json
 
-PLAIN = ("encoder=mfcc", "segment=ward")
-SMALL = ("kmeans.clusters=8", "vad=none")
 ARRAYS = ("frames", "units", "segments", "starts", "spans")
-
-
-def speak(path: Path, seconds: float, seed: int, rate: int = 16_000) -> None:
-    """Tones that change like phones do, with a little noise."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate)) / rate
-    pitch = np.repeat(rng.uniform(200, 3_000, 99), round(0.1 * rate))[: len(time)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.3 * np.sin(2 * np.pi * pitch * time) + rng.normal(0, 0.01, len(time)), rate)
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +39,7 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(typed: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
-    """The command as typed, MFCC in segments of Ward's unless something else is given: they need no model."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        groups = {str(argument).partition("=")[0] for argument in arguments}
-        plain = [setting for setting in PLAIN if setting.partition("=")[0] not in groups]
-        return typed(prepare_audio, *plain, *arguments)
-
-    return run
-
-
-def arrays(out_dir: Path) -> dict[str, bytes]:
-    """Every file but those that hold times of the run."""
-    return {
-        str(path.relative_to(out_dir)): path.read_bytes()
-        for path in sorted(out_dir.rglob("*"))
-        if path.is_file() and path.name != "stage.json"
-    }
+    return partial(prepared, typed)
 
 
 def test_the_folder_is_what_the_next_stage_opens(corpus: Path, tmp_path: Path, run) -> None:
@@ -273,7 +247,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(room: int, corpus: Path, t
     assert not list(out_dir.rglob(".*")) and not (out_dir / "stage.json").exists()
     assert run(*arguments)[0] == 0
     run(f"audio_dir={corpus}", f"out_dir={tmp_path / 'other'}", "shard_minutes=0.1", *SMALL)
-    assert arrays(out_dir) == arrays(tmp_path / "other")
+    assert files(out_dir) == files(tmp_path / "other")
 
 
 KILLED = """
@@ -295,12 +269,13 @@ def test_a_kill_in_the_middle_leaves_no_trace(corpus: Path, tmp_path: Path, run)
     """Killed before a file of the sample is there, killed again before one of the rest is: every byte as if nothing had happened."""
     settings = (f"audio_dir={corpus}", "shard_minutes=0.05", "sample.hours=0.003", "targets.clusters=16", *SMALL)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for files, landmark in ((10, "encoded/00001"), (99, "shards/00005")):
-        program = [sys.executable, "-c", KILLED.format(files=files), f"out_dir={killed}", *PLAIN, *settings]
+    for written, landmark in ((11, "encoded/00001"), (99, "shards/00005")):
+        command = [f"out_dir={killed}", "executor.workers=1", *PLAIN, *settings]  # one shard at a time: the landmarks are certain
+        program = [sys.executable, "-c", KILLED.format(files=written), *command]
         assert subprocess.run(program, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
         assert (killed / landmark).exists() and not (killed / landmark / "rows.json").exists()
     assert run(f"out_dir={killed}", *settings)[0] == run(f"out_dir={whole}", *settings)[0] == 0
-    assert arrays(killed) == arrays(whole)
+    assert files(killed) == files(whole)
     assert read_json(killed / "stage.json")["counts"] == read_json(whole / "stage.json")["counts"]
 
 

@@ -1,19 +1,17 @@
 """The frozen encoders behind one door: waveforms in, frames of 20 ms out."""
 
-import os
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.audio.layers import chosen_layers
-from wavu.device import find_device
+from wavu.device import find_device, on_all_cores
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -39,7 +37,7 @@ class Mfcc:
 
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,) -> frames (N, 78) float32."""
-        return on_all_cores(mfcc, waveforms)
+        return [rows.numpy() for rows in on_all_cores(mfcc, waveforms)]
 
 
 class HuggingFace:
@@ -81,8 +79,9 @@ class HuggingFace:
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,), T at least 400 -> frames (N, D) float32, N = (T - 80) // 320."""
         encoded: dict[int, np.ndarray] = {}
-        for batch in by_length([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable):
-            hidden = self._forward([waveforms[index] for index in batch])
+        batches = list(by_length([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable))
+        each = map if self.device.type == "cuda" else on_all_cores
+        for batch, hidden in zip(batches, each(lambda batch: self._forward([waveforms[i] for i in batch]), batches), strict=True):
             for index, frames in zip(batch, hidden, strict=True):
                 encoded[index] = frames[: self._n_frames(len(waveforms[index]))].copy()
         return [encoded[index] for index in range(len(waveforms))]
@@ -102,17 +101,6 @@ class HuggingFace:
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
             n = (n - kernel) // stride + 1
         return n
-
-
-def on_all_cores(features: Callable[[np.ndarray], Tensor], waveforms: list[np.ndarray]) -> list[np.ndarray]:
-    """Features (C, D) of each waveform (T,)."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # an utterance is too short to be shared between cores
-    try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return [rows.numpy() for rows in pool.map(features, waveforms)]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _of_hugging_face(*, model: str, **settings: object) -> Encoder:

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from wavu.audio import remote
 from wavu.audio.read import SUFFIXES, duration, pieces
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
+from wavu.settings.base import is_url
 from wavu.stage import file_fingerprint, fingerprint
 from wavu.store import read_array, read_table
 from wavu.units import HOP_SECONDS
@@ -22,10 +24,13 @@ from wavu.units import HOP_SECONDS
 
 @dataclass(frozen=True)
 class Recording:
-    """What becomes one utterance: a file, or its part from ``start`` to ``end`` seconds (0: its end)."""
+    """What becomes one utterance: a file, or its part from ``start`` to ``end`` seconds (0: its end).
+
+    path: on this machine, or a URL, which is a str.
+    """
 
     id: str
-    path: Path
+    path: Path | str
     start: float = 0.0
     end: float = 0.0
     speaker: str = ""
@@ -36,7 +41,7 @@ class Recording:
         return self.end - self.start
 
 
-def find_audio(folder: Path) -> list[Recording]:
+def find_audio(folder: Path | str) -> list[Recording]:
     """Every audio file below a folder, named by its relative path without suffix, in order of name.
 
     Links to folders elsewhere are followed, each folder once. A name that no table can hold is written with backslashes.
@@ -44,12 +49,16 @@ def find_audio(folder: Path) -> list[Recording]:
     Raises:
         WavuError: the folder is missing or holds no audio.
     """
-    if not folder.is_dir():
+    if is_url(folder):
+        paths = {url: remote.below(url, folder) for url in remote.files_below(folder)}
+    elif folder.is_dir():
+        paths = {path.absolute(): path.relative_to(folder) for path in sorted(_files_below(folder))}
+    else:
         raise WavuError(f"{folder} is not a folder of recordings; check the path")
-    paths = sorted(path for path in _files_below(folder) if path.suffix.lower() in SUFFIXES)
-    if not paths:
+    named = [(escaped(name.with_suffix("")), path) for path, name in paths.items() if name.suffix.lower() in SUFFIXES]
+    if not named:
         raise WavuError(f"folder {folder} holds no audio (looked for {', '.join(sorted(SUFFIXES))}); check the path")
-    return _unique([Recording(escaped(path.relative_to(folder).with_suffix("")), path.absolute()) for path in paths])
+    return _unique([Recording(*one) for one in named])
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -67,43 +76,58 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(top, name) for name in names if not name.startswith(".") and os.path.isfile(os.path.join(top, name)))
 
 
-def escaped(path: Path) -> str:
+def escaped(path: PurePath | str) -> str:
     """A path as a table can hold it: bytes that are not UTF-8, tabs and line ends with backslashes.
 
     >>> escaped(Path("a b/c")), escaped(Path("a\\tb"))
     ('a b/c', 'a\\\\tb')
     """
-    name = path.as_posix().encode("utf-8", "backslashreplace").decode()
+    name = str(path).encode("utf-8", "backslashreplace").decode()
     return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
-def read_manifest(manifest: Path) -> list[Recording]:
+def read_manifest(manifest: Path | str) -> list[Recording]:
     """Recordings of a TSV with a header ``id, path`` and perhaps ``start, end, speaker``, or of the original's: a root, then path and samples.
 
-    Paths are relative to the manifest, or to the root.
+    Paths are relative to the manifest, or to the root; they and the manifest itself may be URLs.
 
     Raises:
         WavuError: the manifest is missing, malformed or empty.
     """
-    try:
-        lines = manifest.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WavuError(
-            f"cannot read manifest={manifest}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}; check the path"
-        ) from error
-    if lines and "\t" not in lines[0] and "path" != lines[0].strip():
-        root = manifest.parent / lines[0].strip()
-        names = [line.split("\t")[0] for line in lines[1:] if line.strip()]
-        recordings = [Recording(Path(name).with_suffix("").as_posix(), (root / name).absolute()) for name in names]
-    else:
-        recordings = [
-            _from_row(manifest, number, row) for number, row in enumerate(read_table(manifest, ["id", "path"]), start=2)
-        ]
+    with remote.fetched([manifest]) as here:
+        lines = _lines(here[manifest], manifest)
+        if lines and "\t" not in lines[0] and "path" != lines[0].strip():
+            root = _beside(manifest, lines[0].strip())
+            names = [line.split("\t")[0] for line in lines[1:] if line.strip()]
+            recordings = [Recording(Path(name).with_suffix("").as_posix(), _within(root, name)) for name in names]
+        else:
+            rows = read_table(here[manifest], ["id", "path"])
+            recordings = [_from_row(manifest, number, row) for number, row in enumerate(rows, start=2)]
     if not recordings:
         raise WavuError(
             f"manifest={manifest} lists no recordings; expected a TSV with a header line id, path and a row per recording"
         )
     return _unique(recordings)
+
+
+def _lines(path: Path, manifest: Path | str) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WavuError(
+            f"cannot read manifest={manifest}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}; check the path"
+        ) from error
+
+
+def _beside(manifest: Path | str, name: str) -> Path | str:
+    """The place that a manifest names, as seen from where it lies."""
+    return _within(manifest.rpartition("/")[0] if is_url(manifest) else manifest.parent, name)
+
+
+def _within(folder: Path | str, name: str) -> Path | str:
+    if is_url(name):
+        return name
+    return f"{folder}/{name}" if is_url(folder) and not name.startswith("/") else Path(folder, name).absolute()
 
 
 def sources_of(audio: object) -> dict[str, Path]:
@@ -177,15 +201,24 @@ def deal(recordings: list[Recording], *, shard_minutes: float) -> list[list[Reco
     return [recordings[shard::shards] for shard in range(shards)]
 
 
-def recordings_fingerprint(recordings: list[Recording]) -> str:
-    """Short hash of the recordings, of what is in their files and of which part of each is meant."""
+def marks_of(recordings: list[Recording]) -> dict[str, str]:
+    """By id, a short hash of what is in the file and of which part is meant."""
     paths = {recording.path for recording in recordings}
     with ThreadPoolExecutor() as pool:
-        marks = dict(zip(paths, pool.map(file_fingerprint, paths), strict=True))
-    return fingerprint([(recording.id, marks[recording.path], recording.start, recording.end) for recording in recordings])
+        marks = dict(zip(paths, pool.map(_mark, paths), strict=True))
+    return {recording.id: fingerprint(marks[recording.path], recording.start, recording.end) for recording in recordings}
 
 
-def _from_row(manifest: Path, line: int, row: dict[str, str]) -> Recording:
+def _mark(path: Path | str) -> str:
+    return remote.file_mark(path) if is_url(path) else file_fingerprint(path)
+
+
+def recordings_fingerprint(recordings: list[Recording]) -> str:
+    """Short hash of the recordings, of what is in their files and of which part of each is meant."""
+    return fingerprint(marks_of(recordings))
+
+
+def _from_row(manifest: Path | str, line: int, row: dict[str, str]) -> Recording:
     """One row of our own manifest."""
     try:
         start, end = (float(row.get(column) or 0) for column in ("start", "end"))
@@ -195,7 +228,7 @@ def _from_row(manifest: Path, line: int, row: dict[str, str]) -> Recording:
         ) from error
     if not row["id"] or not row["path"] or start < 0 or 0 < end <= start:
         raise WavuError(f"{manifest} line {line}: expected an id, a path, and a start before the end; found {list(row.values())}")
-    return Recording(row["id"], (manifest.parent / row["path"]).absolute(), start, end, row.get("speaker") or "")
+    return Recording(row["id"], _beside(manifest, row["path"]), start, end, row.get("speaker") or "")
 
 
 def _unique(recordings: list[Recording]) -> list[Recording]:

@@ -1,6 +1,7 @@
 """The one reader of audio: any file libsndfile knows, any rate, any channels, as 16 kHz mono."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from wavu.audio import remote
 from wavu.errors import WavuError
+from wavu.settings.base import is_url
 from wavu.units import HOP_SAMPLES, HOP_SECONDS, RATE_HZ
 
 # m4a and aac are looked for although few builds of libsndfile read them: better listed as skipped than overlooked.
@@ -37,7 +40,7 @@ def read_audio(path: Path | str, *, start: float = 0.0, end: float | None = None
 def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = None) -> Iterator[np.ndarray]:
     """What :func:`read_audio` decodes, about ``BLOCK_SECONDS`` at a time."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with _opened(path) as file:
             rate = _possible(file.samplerate)
             left = (file.frames if end is None else min(file.frames, round(end * rate))) - round(start * rate)
             if left <= 0:
@@ -50,19 +53,28 @@ def read_blocks(path: Path | str, *, start: float = 0.0, end: float | None = Non
                 left = left - len(block) if len(block) else 0
                 yield block if rate == RATE_HZ else resample.resample_chunk(block, last=left == 0)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
-        raise WavuError(f"unreadable: {_reason(Path(path), error)}") from error
+        raise WavuError(f"unreadable: {_reason(path, error)}") from error
 
 
 def duration(path: Path | str) -> float:
     """Seconds of audio; 0 where the file cannot be read. A header that promises minutes is not believed until the last is there."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with _opened(path) as file:
             rate, frames = _possible(file.samplerate), file.frames
             if frames <= BLOCK_SECONDS * rate or (frames < LENGTH_UNKNOWN and _reaches(file, frames)):
                 return frames / rate
         return sum(map(len, read_blocks(path))) / RATE_HZ
+    except remote.Unreachable:
+        raise
     except (soundfile.SoundFileError, OSError, ValueError, WavuError):
         return 0.0
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
+    """A file on this machine, or at a URL."""
+    with remote.open_at(path) if is_url(path) else nullcontext(path) as source, soundfile.SoundFile(source) as file:
+        yield file
 
 
 def _reaches(file: soundfile.SoundFile, frames: int) -> bool:
@@ -135,16 +147,18 @@ def _quietest(path: Path | str, start: float, end: float) -> float:
     """Middle, in seconds of the file, of its quietest 20 ms between ``start`` and ``end``; the middle of both when unreadable."""
     try:
         waveform = read_audio(path, start=start, end=end)
+    except remote.Unreachable:
+        raise
     except WavuError:
         return (start + end) / 2
     energy = np.square(waveform[: len(waveform) // HOP_SAMPLES * HOP_SAMPLES]).reshape(-1, HOP_SAMPLES).sum(axis=1)
     return start + (int(energy.argmin()) + 0.5) * HOP_SECONDS if len(energy) else (start + end) / 2
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(path: Path | str, error: Exception) -> str:
     """The cause in a few words, without the path that libsndfile repeats."""
-    if not path.exists():
+    if isinstance(error, FileNotFoundError) or not (is_url(path) or Path(path).exists()):
         return "the file does not exist"
-    if path.stat().st_size == 0:
+    if not is_url(path) and Path(path).stat().st_size == 0:
         return "the file has no bytes"
     return str(error).split(": ")[-1].rstrip(".") or "the file is damaged, or breaks off"

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.audio.encoder import Encoder, on_all_cores
+from wavu.audio.encoder import Encoder
 from wavu.audio.features import CEPSTRUM_DIM, cepstra
 from wavu.audio.files import Recording, escaped
 from wavu.audio.frontend import joined, speech_of
 from wavu.audio.read import breaks_off, defect, duration, read_audio
+from wavu.device import on_all_cores, threads
 from wavu.errors import WavuError
 from wavu.feed import ahead
 from wavu.progress import say, track
 from wavu.ragged import Ragged
-from wavu.store import read_json, write_json, write_table
+from wavu.seal import read_rows, seal
+from wavu.store import write_table
 from wavu.units import seconds
 
 SHORT_SECONDS = 0.5  # a file that gives so much less than it promises breaks off; headers round
+READINGS = 2  # of a file that changes while it is read
 WARNINGS = 10  # shown; the others are in the table
 
 
@@ -37,20 +40,21 @@ class Encoded:
     spans: Ragged
     cepstra: Ragged | None = None
 
-    def write(self, folder: Path) -> None:
-        """Write a folder, ``rows.json`` last: where it is, the folder is whole."""
+    def write(self, folder: Path, *, of: str = "") -> None:
+        """Write a folder, ``rows.json`` last: where it is, the folder is whole. of: what it was made of."""
         self.frames.write(folder, "encoded")
         self.spans.write(folder, "spans")
         if self.cepstra is not None:
             self.cepstra.write(folder, "cepstra")
-        write_json(folder / "rows.json", {"kept": self.kept, "skipped": self.skipped})
+        seal(folder, {"kept": self.kept, "skipped": self.skipped, "of": of})
 
     @classmethod
     def read(cls, folder: Path) -> "Encoded":
         """Open what :meth:`write` wrote."""
         names = {"frames": "encoded", "spans": "spans"} | ({"cepstra": "cepstra"} if (folder / "cepstra.npy").exists() else {})
         arrays = {field: Ragged.read(folder, name) for field, name in names.items()}
-        return cls(**read_json(folder / "rows.json"), **arrays)
+        rows = read_rows(folder)
+        return cls(rows["kept"], rows["skipped"], **arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +79,30 @@ def encode_audio(
 
     with_cepstra: whether the MFCC at the time of each frame are computed too.
     """
-    listen = partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
-    with ThreadPoolExecutor() as pool:
-        for heard in ahead(list(pool.map(listen, shard)) for shard in shards):
-            kept = [one.kept for one in heard if one.kept]
-            waveforms = [speech for _, speech, _ in kept]
-            frames = encoder.encode(waveforms)
-            yield Encoded(
-                kept=[_row(recording) for recording, _, _ in kept],
-                skipped=[one.skipped for one in heard if one.skipped],
-                frames=joined(frames, encoder.dim),
-                spans=_spans([spans for _, _, spans in kept]),
-                cepstra=_beside(frames, on_all_cores(cepstra, waveforms)) if with_cepstra else None,
-            )
+    listen = partial(hear, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped)
+    for heard in ahead(map(listen, shards)):
+        yield encode_heard(heard, encoder=encoder, with_cepstra=with_cepstra)
+
+
+def hear(shard: list[Recording], *, vad: dict, min_seconds: float, max_clipped: float) -> list[Heard]:
+    """The recordings of a shard, read and cut to their speech."""
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped), shard))
+
+
+def encode_heard(heard: list[Heard], *, encoder: Encoder, with_cepstra: bool) -> Encoded:
+    """The recordings of a shard, encoded."""
+    kept = [one.kept for one in heard if one.kept]
+    waveforms = [speech for _, speech, _ in kept]
+    frames = encoder.encode(waveforms)
+    beside = [rows.numpy() for rows in on_all_cores(cepstra, waveforms)] if with_cepstra else []
+    return Encoded(
+        kept=[_row(recording) for recording, _, _ in kept],
+        skipped=[one.skipped for one in heard if one.skipped],
+        frames=joined(frames, encoder.dim),
+        spans=_spans([spans for _, _, spans in kept]),
+        cepstra=_beside(frames, beside) if with_cepstra else None,
+    )
 
 
 def slice_frames(shards: Iterable[list[Recording]], *, recordings: list[Recording], frames: Ragged) -> Iterator[Encoded]:
@@ -138,7 +153,7 @@ def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped:
             skipped=skipped("the name holds a tab, a line end or bytes that are not UTF-8, which tables cannot; rename it")
         )
     try:
-        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        waveform = _read_still(recording)
     except WavuError as error:
         return Heard(skipped=skipped(str(error)))
     reason = defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped)
@@ -151,6 +166,28 @@ def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped:
     cut = recording.end - end > SHORT_SECONDS or (breaks_off(recording.path) and end > duration(recording.path) - SHORT_SECONDS)
     rest = skipped(f"its end is missing: the file breaks off after {end:.1f} s, which are used") if cut else None
     return Heard((replace(recording, end=end), speech, spans + np.float32(recording.start)), rest)
+
+
+def _read_still(recording: Recording) -> np.ndarray:
+    """The samples (T,) of a recording; one that changes while it is read is read again.
+
+    Raises:
+        WavuError: it cannot be read, or changes again; the message is a reason.
+    """
+    for _ in range(READINGS):
+        before = _state(recording.path)
+        waveform = read_audio(recording.path, start=recording.start, end=recording.end)
+        if _state(recording.path) == before:
+            return waveform
+    raise WavuError("the file changes while it is read; run the same command again when it is whole")
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file; None where there is none."""
+    try:
+        return path.stat().st_size, path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _skipped(path: Path, reason: str) -> dict:

@@ -7,7 +7,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.layers import chosen_layers
 from wavu.audio.whisper_ctc import filled_frames, join, log_mel, pieces, states
-from wavu.device import find_device
+from wavu.device import find_device, on_all_cores
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, samples
 
@@ -40,9 +40,11 @@ class Whisper:
         """Waveforms (T,), T at least 320 -> frames (N, D) float32, N = T // 320."""
         spans = [pieces(len(waveform)) for waveform in waveforms]
         cut = [waveform[start:end] for waveform, each in zip(waveforms, spans, strict=True) for start, end in each]
+        batches = list(by_length([len(piece) for piece in cut], self._limit(), mixed=True))
+        each = map if self.device.type == "cuda" else on_all_cores
         encoded: dict[int, torch.Tensor] = {}
-        for batch in by_length([len(piece) for piece in cut], self._limit(), mixed=True):
-            encoded |= zip(batch, self._forward([cut[index] for index in batch]), strict=True)
+        for batch, frames in zip(batches, each(lambda batch: self._forward([cut[i] for i in batch]), batches), strict=True):
+            encoded |= zip(batch, frames, strict=True)
         rows = iter(encoded[index] for index in range(len(cut)))
         return [join(each, [next(rows) for _ in each]).numpy() for each in spans]
 

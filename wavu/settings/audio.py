@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Word, Work
+from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Source, Whole, Word, Work
 
 
 class NoVad(Settings):
@@ -177,7 +177,49 @@ class Pca(Settings):
     dim: Count | None
 
 
-def one_source(audio_dir: Path | None, manifest: Path | None) -> None:
+class Local(Settings):
+    """Threads of this process."""
+
+    kind: Literal["local"]
+    workers: Count = 2
+    """shards at a time: one is encoded while another is read"""
+
+
+class Ray(Settings):
+    """Tasks of a Ray cluster."""
+
+    kind: Literal["ray"]
+    address: Word | None
+    cpus: Positive = 1.0
+    """of a task, which does one shard"""
+    gpus: NotNegative = 0.0
+    """of a task; 0.5: two share a GPU"""
+    retries: Whole = 3
+    """of a shard whose worker died"""
+
+
+class Slurm(Settings):
+    """Jobs of Slurm, through submitit."""
+
+    kind: Literal["slurm"]
+    cluster: Literal["slurm", "local"] = "slurm"
+    """local: processes of this machine, to try it without Slurm"""
+    jobs: Count
+    partition: Word | None
+    minutes: Count = 240
+    """of a job"""
+    cpus: Count = 4
+    """of a job"""
+    gpus: Whole = 0
+    """of a job"""
+    memory_gb: Count = 8
+    """of a job"""
+
+
+Executor = Annotated[Local | Ray | Slurm, Field(discriminator="kind")]
+
+
+def one_source(audio_dir: Path | str | None, manifest: Path | str | None) -> None:
     """Refuse none and both."""
     if (audio_dir is None) == (manifest is None):
         raise ValueError("give either audio_dir=FOLDER or manifest=FILE.tsv")
@@ -188,8 +230,8 @@ class PrepareAudio(Work, Recordings):
 
     encoder: Encoder
     segment: Segment
-    audio_dir: Place | None
-    manifest: Place | None
+    audio_dir: Source | None
+    manifest: Source | None
     seed: Seed
     shard_minutes: Positive = 10.0
     """of audio that lie in memory, and are lost by a kill"""
@@ -198,6 +240,8 @@ class PrepareAudio(Work, Recordings):
     kmeans: KMeans
     targets: Targets
     pca: Pca
+    executor: Executor = Field(default_factory=lambda: Local(kind="local"), exclude=True)
+    """of the work alone: what comes out is the same, and ``stage.json`` does not tell of it"""
 
     @model_validator(mode="after")
     def _one_source(self) -> "PrepareAudio":

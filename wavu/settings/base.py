@@ -34,7 +34,21 @@ def _path(value: object) -> object:
         return value
     if not value or "\0" in value:
         raise ValueError("must be the path of a file or folder")
-    return Path(value).expanduser()
+    if is_url(value):
+        raise ValueError("must lie on this machine; only prepare_audio reads recordings from a URL")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError("is in the home folder of somebody who is not known here") from error
+
+
+def is_url(value: object) -> bool:
+    """Whether this is a place elsewhere, such as ``s3://bucket/folder``, which a Path would make ``s3:/bucket/folder``."""
+    return isinstance(value, str) and re.match(r"[a-z][a-z0-9+.-]*://", value) is not None
+
+
+def _source(value: object) -> object:
+    return value if is_url(value) else _path(value)
 
 
 def _device(value: str) -> str:
@@ -52,6 +66,7 @@ def _ascending(values: list[float]) -> list[float]:
 MOST = 2**31 - 1  # of what is counted: what numpy, torch and FAISS all take
 
 Place = Annotated[Path, BeforeValidator(_path)]
+Source = Annotated[Path | str, BeforeValidator(_source)]  # a place on this machine, or a URL, which is a str
 Word = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
 Device = Annotated[str, AfterValidator(_device)]
 Whole = Annotated[int, Field(ge=0, le=MOST)]

@@ -1,76 +1,118 @@
 """Recordings to frames, acoustic units and segments: VAD, encoder, k-means, PCA, segmentation, shard by shard."""
 
+import math
 import shutil
 from collections.abc import Iterable
-from functools import partial
-from itertools import chain
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from wavu.audio import kmeans
-from wavu.audio.encoder import load_encoder
-from wavu.audio.files import Recording, deal, find_audio, in_pieces, read_manifest, read_precomputed, recordings_fingerprint
+from wavu.audio.dealt import DEALT, Piece, by_shard, deal_on, read_dealt, write_dealt
+from wavu.audio.files import Recording, find_audio, marks_of, read_manifest, read_precomputed
 from wavu.audio.frontend import FRONT_END, FrontEnd, centred
 from wavu.audio.seen import has_seen
-from wavu.audio.shards import Encode, Encoded, encode_audio, slice_frames, tracked, write_skipped
+from wavu.audio.shards import Encoded, write_skipped
 from wavu.audio.vad import speech_spans
+from wavu.device import one_thread, threads
 from wavu.errors import WavuError
-from wavu.progress import say
+from wavu.executor import Work, spread
+from wavu.progress import say, track
 from wavu.ragged import Ragged
+from wavu.seal import SEALED, read_rows
 from wavu.settings.audio import HuggingFace, Precomputed, PrepareAudio
-from wavu.stage import Stage, below, folder_fingerprint, languages_taught
-from wavu.store import read_json, write_json, write_table
+from wavu.stage import Stage, below, fingerprint, folder_fingerprint, languages_taught
+from wavu.stages.shard import encode_shard, encoder_of, finish_shard, folder_of, let_go, settled, unfit
+from wavu.store import write_table
 from wavu.units import RATE_HZ, duration_words
 
 MANIFEST = ("id", "path", "start", "end", "speaker", "shard", "frames", "segments")
-SHARD = ("*.npy", "rows.json")
-MAKES = ("manifest.tsv", "skipped.tsv", *FRONT_END, *below("shards/[0-9]*", SHARD), *below("encoded/[0-9]*", SHARD))
+MAKES = ("manifest.tsv", "skipped.tsv", DEALT, "jobs/*", *FRONT_END)
+MAKES += (*below("shards/[0-9]*", SEALED), *below("encoded/[0-9]*", SEALED))
 PCA_DIM = 512  # where the encoder has more (Baevski et al. 2021)
 
 
 def prepare_audio(settings: PrepareAudio) -> None:
-    """Find the recordings, refuse what cannot work, then do the stage."""
-    recordings, precomputed = _recordings(settings)
-    encoder, model = settings.encoder, settings.encoder.model if isinstance(settings.encoder, HuggingFace) else None
-    source = str(encoder.folder) if isinstance(encoder, Precomputed) else model
-    inputs = {"recordings": recordings_fingerprint(recordings), "encoder": folder_fingerprint(source)}
-    stage = Stage(settings, command="prepare_audio", inputs=inputs, makes=MAKES)
-    if stage.done():
+    """Find the recordings, refuse what cannot work, then do what is not done yet."""
+    recordings = _recordings(settings)
+    marks, encoder = marks_of(recordings), settings.encoder
+    source = str(encoder.folder) if isinstance(encoder, Precomputed) else getattr(encoder, "model", None)
+    inputs = {"recordings": fingerprint(marks), "encoder": folder_fingerprint(source)}
+    stage = Stage(settings, command="prepare_audio", inputs=inputs, makes=MAKES, grows="recordings")
+    complete = stage.done()
+    before = [] if settings.overwrite else read_dealt(stage.out_dir)
+    pieces = _dealt(before, recordings, marks, settings)
+    shards = by_shard(pieces)
+    todo = _unfit(shards, "shards", stage.out_dir) if before else list(shards)
+    if complete and not todo and shards.keys() == by_shard(before).keys():
+        _front_end_there(stage.out_dir)
         say(f"{stage.out_dir} is complete")
         return
-    kmeans.check_installed()
-    if seen := languages_taught(model) if model else None:
-        say(f"note: labels of {', '.join(seen)} have touched this encoder; for these languages, what follows is not unsupervised")
-    if precomputed:
-        dim, encode = precomputed.flat.shape[1], partial(slice_frames, recordings=recordings, frames=precomputed)
-    else:
-        speech_spans(np.zeros(RATE_HZ, np.float32), **settings.vad.plain())  # a missing detector shows here, not in an hour
-        loaded = load_encoder(**encoder.plain())
-        limits = settings.plain("vad", "min_seconds", "max_clipped")
-        dim, encode = loaded.dim, partial(encode_audio, encoder=loaded, with_cepstra=bool(settings.targets.clusters), **limits)
-    output_dim = _output_dim(settings.pca.dim, dim)
-    with stage.run() as counts:
-        shards = _shards(recordings, settings)
-        front = _front_end(shards, encode, output_dim, settings, stage.out_dir)
-        _finish(shards, encode, front, settings.keep_frames, stage.out_dir)
-        shutil.rmtree(stage.out_dir / "encoded", ignore_errors=True)
-        counts |= _tables(len(shards), front, stage.out_dir)
+    try:
+        output_dim = _checked(settings)
+        with stage.run() as counts, one_thread():
+            write_dealt(stage.out_dir, pieces)
+            front = _front_end(shards, output_dim, settings, stage.out_dir)
+            _spread("encoding", finish_shard, todo, shards, settings, stage.out_dir)
+            _clear(shards, stage.out_dir)
+            counts |= _tables(sorted(shards), front, stage.out_dir)
+    finally:
+        let_go()
     say(_in_words(counts, stage.out_dir))
 
 
-def _recordings(settings: PrepareAudio) -> tuple[list[Recording], Ragged | None]:
-    """What to work on and, where the encoder's work is already done, its frames."""
+def _recordings(settings: PrepareAudio) -> list[Recording]:
+    """What to work on."""
     if isinstance(settings.encoder, Precomputed):
-        return read_precomputed(settings.encoder.folder, settings.encoder.split)
+        return read_precomputed(settings.encoder.folder, settings.encoder.split)[0]
     if settings.audio_dir:
-        return find_audio(settings.audio_dir), None
+        return find_audio(settings.audio_dir)
     assert settings.manifest  # the settings have one of the two
-    return read_manifest(settings.manifest), None
+    return read_manifest(settings.manifest)
 
 
-def _output_dim(wanted: int | None, dim: int) -> int:
-    """Dims after PCA, refused before any work where the encoder has fewer."""
+def _dealt(before: list[Piece], recordings: list[Recording], marks: dict[str, str], settings: PrepareAudio) -> list[Piece]:
+    """All recordings in shards, long ones in pieces; those of a run before this one stay where they are."""
+    longest = math.inf if isinstance(settings.encoder, Precomputed) else settings.max_seconds
+    pieces = deal_on(before, recordings, marks, max_seconds=longest, shard_minutes=settings.shard_minutes)
+    there = {(piece.of, piece.mark) for piece in pieces}
+    gone = sorted({piece.of for piece in before if (piece.of, piece.mark) not in there})
+    if gone:
+        say(f"{len(gone):,} recordings have changed or are gone, such as {gone[0]}; the shards that they were in are made anew")
+    return pieces
+
+
+def _unfit(shards: dict[int, list[Piece]], kind: str, out_dir: Path) -> list[int]:
+    """The shards that are missing, damaged or of other recordings; every byte of the others is read."""
+    with ThreadPoolExecutor(threads()) as pool, track("verifying", len(shards), "shards") as advance:
+        verdicts = pool.map(lambda shard: unfit(folder_of(out_dir, kind, shard), shards[shard]), shards)
+        todo = []
+        for shard, verdict in zip(shards, verdicts, strict=True):
+            advance()
+            if verdict is not None:
+                todo.append(shard)
+            if verdict:
+                say(f"warning: {verdict}; shard {shard} is made anew")
+    return todo
+
+
+def _checked(settings: PrepareAudio) -> int:
+    """Dims after PCA; what cannot work is refused before anything is written.
+
+    Raises:
+        WavuError: FAISS, the detector of speech or the encoder is missing, or the encoder has fewer dims.
+    """
+    kmeans.check_installed()
+    model = settings.encoder.model if isinstance(settings.encoder, HuggingFace) else None
+    if seen := languages_taught(model) if model else None:
+        say(f"note: labels of {', '.join(seen)} have touched this encoder; for these languages, what follows is not unsupervised")
+    if isinstance(settings.encoder, Precomputed):
+        dim = read_precomputed(settings.encoder.folder, settings.encoder.split)[1].flat.shape[1]
+    else:
+        speech_spans(np.zeros(RATE_HZ, np.float32), **settings.vad.plain())
+        dim = encoder_of(settled(settings.encoder.plain(), Path.cwd())).dim
+    wanted = settings.pca.dim
     if wanted is not None and wanted > dim:
         raise WavuError(
             f"pca.dim={wanted}, but the encoder has {dim} dims; give 1 to {dim}, or null for all of them up to {PCA_DIM}"
@@ -78,36 +120,57 @@ def _output_dim(wanted: int | None, dim: int) -> int:
     return wanted or min(dim, PCA_DIM)
 
 
-def _shards(recordings: list[Recording], settings: PrepareAudio) -> list[list[Recording]]:
-    """Recordings, long ones in pieces, dealt into shards."""
-    if not isinstance(settings.encoder, Precomputed):
-        recordings = in_pieces(recordings, max_seconds=settings.max_seconds)
-    return deal(recordings, shard_minutes=settings.shard_minutes)
+def _spread(
+    what: str, work: Work, todo: list[int], shards: dict[int, list[Piece]], settings: PrepareAudio, out_dir: Path
+) -> None:
+    """Do the work on the shards ``todo``, wherever the settings say, under a progress line."""
+    minutes = {shard: sum(piece.recording.seconds for piece in shards[shard]) / 60 for shard in todo}
+    with track(what, sum(minutes.values()), "min") as advance:
+        for shard in spread(work, out_dir, todo, **settings.executor.plain()):
+            advance(minutes[shard])
 
 
-def _front_end(shards: list[list[Recording]], encode: Encode, dim: int, settings: PrepareAudio, out_dir: Path) -> FrontEnd:
+def _front_end(shards: dict[int, list[Piece]], dim: int, settings: PrepareAudio, out_dir: Path) -> FrontEnd:
     """The fitted front end: what a run before this one left, or fitted now."""
-    folder = out_dir / "frontend"
-    if (folder / "frontend.safetensors").exists():
-        return FrontEnd.read(folder)
-    sample = _encode_sample(shards, encode, settings, out_dir)
+    if (out_dir / "shards").exists() or (out_dir / "frontend" / "frontend.safetensors").exists():
+        return _front_end_there(out_dir)
+    sample = _sample(shards, settings.sample.hours)
     try:
-        front = _fit(sample, dim, settings)
+        todo = _unfit({shard: shards[shard] for shard in sample}, "encoded", out_dir)
+        _spread("encoding a sample", encode_shard, todo, shards, settings, out_dir)
+    except WavuError:
+        if not list(out_dir.glob("encoded/*/rows.json")):  # nothing was achieved, and nothing is left
+            (out_dir / DEALT).unlink()
+        raise
+    try:
+        front = _fit([folder_of(out_dir, "encoded", shard) for shard in sample], dim, settings)
     except WavuError:  # other settings are needed, for which these frames are of no use
         shutil.rmtree(out_dir / "encoded")
+        (out_dir / DEALT).unlink()
         raise
-    front.write(folder)
+    front.write(out_dir / "frontend")
     return front
 
 
-def _encode_sample(shards: list[list[Recording]], encode: Encode, settings: PrepareAudio, out_dir: Path) -> list[Path]:
-    """Encode the first shards, enough for ``sample.hours``, into folders that last until the shards are finished."""
-    hours = np.cumsum([sum(recording.seconds for recording in shard) / 3600 for shard in shards])
-    size = min(len(shards), int(np.searchsorted(hours, settings.sample.hours)) + 1)
-    todo = [shard for shard in range(size) if not _whole(out_dir, "encoded", shard)]
-    for shard, encoded in tracked("encoding a sample", todo, shards, encode):
-        encoded.write(_folder(out_dir, "encoded", shard))
-    return [_folder(out_dir, "encoded", shard) for shard in range(size)]
+def _front_end_there(out_dir: Path) -> FrontEnd:
+    """The front end of a run before this one.
+
+    Raises:
+        WavuError: it is damaged.
+    """
+    try:
+        return FrontEnd.read(out_dir / "frontend")
+    except WavuError as error:
+        raise WavuError(
+            f"the front end in {out_dir / 'frontend'} is damaged, and all shards hang on it; copy frontend/ from a folder that "
+            "was made of this one, such as that of gan_train or self_train, or begin again with overwrite=true"
+        ) from error
+
+
+def _sample(shards: dict[int, list[Piece]], hours: float) -> list[int]:
+    """The first shards, enough for so many hours."""
+    ends = np.cumsum([sum(piece.recording.seconds for piece in shards[shard]) / 3600 for shard in sorted(shards)])
+    return sorted(shards)[: int(np.searchsorted(ends, hours)) + 1]
 
 
 def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
@@ -123,13 +186,12 @@ def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     kept = settings.plain("vad", "encoder", "segment", "min_seconds", "max_seconds")
     model = kept["encoder"].get("model")
     kept["has_seen"] = has_seen(kept["encoder"], languages_taught(model) if model else None)
-    if model and Path(model).is_dir():  # so that the folder is found from any other
-        kept["encoder"]["model"] = str(Path(model).absolute())
+    kept["encoder"] = settled(kept["encoder"], Path.cwd())
     kmeans, seed = settings.kmeans.plain(), settings.seed
     front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
     if not settings.targets.clusters:
         return front
-    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra), lengths, settings.sample.frames, seed)
+    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra is not None), lengths, settings.sample.frames, seed)
     return front.with_targets(cepstra, kmeans=kmeans | settings.targets.plain(), seed=seed)
 
 
@@ -141,37 +203,17 @@ def _draw(flats: Iterable[np.ndarray], lengths: list[int], n: int, seed: int) ->
     return np.concatenate([flat[chosen] for flat, chosen in zip(flats, inside, strict=True)])
 
 
-def _finish(shards: list[list[Recording]], encode: Encode, front: FrontEnd, keep_frames: bool, out_dir: Path) -> None:
-    """Frames, units and segments of every shard, from the encoded sample while it lasts, then from the encoder."""
-    todo = [shard for shard in range(len(shards)) if not _whole(out_dir, "shards", shard)]
-    sampled = [shard for shard in todo if _whole(out_dir, "encoded", shard)]
-    from_disk = ((shard, Encoded.read(_folder(out_dir, "encoded", shard))) for shard in sampled)
-    fresh = tracked("encoding", [shard for shard in todo if shard not in sampled], shards, encode)
-    for shard, encoded in chain(from_disk, fresh):
-        folder, done = _folder(out_dir, "shards", shard), front.segment(encoded.frames)
-        arrays = {
-            "frames": done.frames,
-            "units": done.units,
-            "segments": done.segments,
-            "starts": done.starts,
-            "spans": encoded.spans,
-        }
-        if keep_frames:
-            arrays["encoded"] = encoded.frames
-        if encoded.cepstra is not None:
-            arrays["targets"] = front.targets(encoded.cepstra)
-        for name, array in arrays.items():
-            array.write(folder, name)
-        lengths = zip(encoded.kept, done.frames.lengths.tolist(), done.segments.lengths.tolist(), strict=True)
-        kept = [row | {"shard": shard, "frames": frames, "segments": segments} for row, frames, segments in lengths]
-        write_json(folder / "rows.json", {"kept": kept, "skipped": encoded.skipped})
-        shutil.rmtree(_folder(out_dir, "encoded", shard), ignore_errors=True)
+def _clear(shards: dict[int, list[Piece]], out_dir: Path) -> None:
+    """Take away what is of use only while shards are made, and shards of which all recordings are gone."""
+    there = {folder_of(out_dir, "shards", shard) for shard in shards}
+    for folder in (out_dir / "encoded", out_dir / "jobs", *(set((out_dir / "shards").iterdir()) - there)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tables(n_shards: int, front: FrontEnd, out_dir: Path) -> dict:
+def _tables(shards: list[int], front: FrontEnd, out_dir: Path) -> dict:
     """Write ``manifest.tsv`` and ``skipped.tsv`` from the finished shards; the counts of ``stage.json``."""
-    folders = [_folder(out_dir, "shards", shard) for shard in range(n_shards)]
-    rows = [read_json(folder / "rows.json") for folder in folders]
+    folders = [folder_of(out_dir, "shards", shard) for shard in shards]
+    rows = [read_rows(folder) for folder in folders]
     kept, skipped = ([row for shard in rows for row in shard[part]] for part in ("kept", "skipped"))
     write_table(out_dir / "manifest.tsv", kept, MANIFEST)
     write_skipped(out_dir / "skipped.tsv", skipped)
@@ -201,12 +243,3 @@ def _in_words(counts: dict, out_dir: Path) -> str:
         f"{duration_words(counts['speech_seconds'])} of it speech; {counts['frames']:,} frames of {counts['dim']} dims and {counts['clusters']} units{targets}, "
         f"{counts['segments_per_second']:.1f} segments per second; {counts['skipped']} skipped; the encoder has seen {counts['encoder_has_seen']}"
     )
-
-
-def _folder(out_dir: Path, kind: str, shard: int) -> Path:
-    return out_dir / kind / f"{shard:05d}"
-
-
-def _whole(out_dir: Path, kind: str, shard: int) -> bool:
-    """Whether a shard's folder is complete: its ``rows.json`` is written last."""
-    return (_folder(out_dir, kind, shard) / "rows.json").exists()
