@@ -1,12 +1,18 @@
-"""What keeps a processor fed: rows of like length in one batch, and the next batch made while one is worked on."""
+"""What keeps processors fed: rows of like length in one batch, the next batch made while one is worked on, work for every core."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 LENGTH_NOISE = 0.1  # share by which lengths are blurred before they are sorted, so that batches differ from epoch to epoch
 
@@ -42,3 +48,43 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         while (item := waiting.result()) is not None:
             waiting = thread.submit(next, items, None)
             yield item
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_all_cores(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What the function makes of each item, in their order, by a process for each core; of a lone item, or on a lone core, by this one.
+
+    function: of a module, as the processes import it. Few items more than there are cores are on their way at once.
+    """
+    items = iter(items)
+    few = list(islice(items, 2))
+    if len(few) < 2 or cores() == 1:
+        yield from map(function, chain(few, items))
+        return
+    pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in chain(few, items):
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * cores():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A process that is killed cannot end those that it started: they wait for its end themselves."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -4,6 +4,7 @@ A file is written under a temporary name and renamed, so a file that is present 
 """
 
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -70,6 +71,12 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def let_go(array: np.ndarray) -> None:
+    """Give back the memory that reading a memory-map has taken; the values stay in its file."""
+    if isinstance(array, np.memmap) and array.mode != "c":
+        array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
 def read_array(path: Path) -> np.ndarray:
     """Memory-map one ``.npy`` file."""
     try:
@@ -119,7 +126,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
 
 
-def write_table(path: Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+def write_table(path: Path, rows: Iterable[dict], columns: Sequence[str]) -> None:
     """Write a tab-separated table with a header. Tabs and line ends inside values become spaces."""
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         file.write("\t".join(columns) + "\n")

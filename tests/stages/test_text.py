@@ -12,7 +12,7 @@ import pytest
 from wavu import prepare_text
 from wavu.prepared import Text
 from wavu.ragged import Ragged
-from wavu.stages.text import _cache_file, held_out_perplexity
+from wavu.stages.text import Counting, _cache_file, held_out_perplexity
 from wavu.store import read_table
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of
@@ -204,9 +204,10 @@ def test_perplexity_is_that_of_sentences_held_out():
     throws = Ragged.of([rng.integers(0, 8, 50) for _ in range(100)], np.int32)
     symbols = list("abcdefgh")
     seen = estimate(throws, symbols, order=3).perplexity(throws, symbols)
-    held = held_out_perplexity(throws, symbols, order=3)
+    counting = Counting(lambda lines: lines, symbols, order=3, words=700, disk=None)
+    held = held_out_perplexity(throws, counting)
     assert seen < 0.95 * held and 8 < held < 10  # the end of a line is one more symbol
-    assert np.isfinite(held_out_perplexity(throws.take(np.arange(1)), symbols, order=3))
+    assert np.isfinite(held_out_perplexity(throws.take(np.arange(1)), counting))
 
 
 @pytest.mark.skipif("WAVU_DATA" not in os.environ, reason="WAVU_DATA does not name the folder of real data")
