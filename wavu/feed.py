@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,7 +66,7 @@ def on_all_cores(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     if len(few) < 2 or cores() == 1:
         yield from map(function, chain(few, items))
         return
-    pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_obey_parent)
     waiting: deque[Future[T]] = deque()
     try:
         for item in chain(few, items):
@@ -78,8 +79,8 @@ def on_all_cores(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A process that is killed cannot end those that it started: they wait for its end themselves."""
+def _obey_parent() -> None:
+    """Leave an interrupt to the process that started this one, and end with it: one that is killed cannot end others."""
 
     def wait() -> None:
         parent = multiprocessing.parent_process()
@@ -87,4 +88,5 @@ def _end_with_parent() -> None:
             parent.join()
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=wait, daemon=True).start()

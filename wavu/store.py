@@ -73,8 +73,11 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def let_go(array: np.ndarray) -> None:
     """Give back the memory that reading a memory-map has taken; the values stay in its file."""
-    if isinstance(array, np.memmap) and array.mode != "c":
-        array._mmap.madvise(mmap.MADV_DONTNEED)
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(array, np.memmap) and array.mode != "c" and isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -4,7 +4,8 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from wavu.text.silence import phones_of
 
 MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", *Ragged.files("lines"), "phones.arpa", "words.arpa")
 HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
-SAMPLE = 2_000_000  # sentences at most that perplexity is measured with: it hardly moves with more, and costs as much as the n-grams
+SAMPLE = (
+    2_000_000  # sentences at most that perplexity is measured with: it hardly moves with more, and costs as much as the n-grams
+)
 BYTES_PER_SYMBOL = 200  # of memory to count the n-grams of a piece of text
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
 
@@ -93,9 +96,10 @@ class Counting:
 
     def estimate(self, lines: Ragged) -> Estimate:
         """The n-grams of the sentences."""
-        return estimate_from(self._pieces(lines), self.symbols, order=self.order, folder=self.disk, watch=track)
+        with closing(self._pieces(lines)) as pieces:
+            return estimate_from(pieces, self.symbols, order=self.order, folder=self.disk, watch=track)
 
-    def _pieces(self, lines: Ragged) -> Iterator[Ragged]:
+    def _pieces(self, lines: Ragged) -> Generator[Ragged, None, None]:
         with track("counting", len(lines), "sentences") as advance:
             for piece in lines.pieces(self.words):
                 yield self.spell(piece)

@@ -51,7 +51,7 @@ class _Runs:
 
     @classmethod
     def empty(cls, folder: Path | None) -> "_Runs":
-        return cls(*(Spool(np.int64, folder) for _ in range(3)))
+        return cls(Spool(np.int64, folder), Spool(np.int64, folder), Spool(np.int64, folder))
 
     def add(self, keys: np.ndarray, counts: np.ndarray, suffixes: np.ndarray) -> None:
         self.keys.append(keys)
@@ -205,6 +205,8 @@ def _ranges(run: _Runs, most: int) -> Iterator[list[slice]]:
     stride = max(1, most // (4 * len(pieces)))
     sample = np.sort(np.concatenate([piece[::stride] for piece in pieces]))
     borders = np.unique(sample[:: max(1, most // stride)])[1:]
-    starts = np.array([[0, *np.searchsorted(piece, borders), len(piece)] for piece in pieces]) + np.array(run.bounds[:-1])[:, None]
+    starts = (
+        np.array([[0, *np.searchsorted(piece, borders), len(piece)] for piece in pieces]) + np.array(run.bounds[:-1])[:, None]
+    )
     for start, stop in zip(starts.T[:-1].tolist(), starts.T[1:].tolist(), strict=True):
         yield [slice(*ends) for ends in zip(start, stop, strict=True)]

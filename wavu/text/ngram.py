@@ -232,18 +232,16 @@ def score(arpa: Path, lines: Ragged, symbols: list[str]) -> np.ndarray:
 
 def write_arpa(model: NGram | Estimate, path: Path, watch: Watch = unwatched) -> None:
     """Write the model in the ARPA format, whole or not at all."""
+    sizes = [len(model.log10_probs[n]) for n in range(len(model.keys))]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write("\\data\\\n")
-        file.writelines(f"ngram {n}={len(keys)}\n" for n, keys in enumerate(model.keys, 1))
-        with watch("writing", sum(map(len, model.keys)), "n-grams") as advance:
-            for n, keys in enumerate(model.keys):
+        file.writelines(f"ngram {n}={size}\n" for n, size in enumerate(sizes, 1))
+        with watch("writing", sum(sizes), "n-grams") as advance:
+            for n, size in enumerate(sizes):
                 file.write(f"\n\\{n + 1}-grams:\n")
-                for part in parts(len(keys)):
-                    rows = zip(
-                        model.log10_probs[n][part].tolist(), _spelled(model, n, part), model.log10_backoffs[n][part].tolist(),
-                        strict=True,
-                    )  # fmt: skip
-                    longest = n + 1 == len(model.keys)
+                for part in parts(size):
+                    probs, backoffs = model.log10_probs[n][part].tolist(), model.log10_backoffs[n][part].tolist()
+                    rows, longest = zip(probs, _spelled(model, n, part), backoffs, strict=True), n + 1 == len(sizes)
                     file.writelines(f"{p:.8g}\t{gram}\n" if longest else f"{p:.8g}\t{gram}\t{b:.8g}\n" for p, gram, b in rows)
                     advance(part.stop - part.start)
         file.write("\n\\end\\\n")

@@ -3,7 +3,8 @@
 import gzip
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,9 +33,10 @@ def read_words(source: Path, language: str, folder: Path | None = None) -> tuple
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
     flat, lengths = Spool(np.int32, folder), [np.zeros(1, np.int64)]
-    for words, rows, each in on_all_cores(partial(_numbered, source=source, language=language), _blocks(source)):
-        flat.append(np.fromiter(map(number.__getitem__, words), np.int32, len(words))[rows])
-        lengths.append(each)
+    with closing(_blocks(source)) as blocks:
+        for words, rows, each in on_all_cores(partial(_numbered, source=source, language=language), blocks):
+            flat.append(np.fromiter(map(number.__getitem__, words), np.int32, len(words))[rows])
+            lengths.append(each)
     return Ragged(flat.array(), np.cumsum(np.concatenate(lengths))), list(number)
 
 
@@ -65,7 +67,7 @@ def _numbered(block: tuple[int, bytes], *, source: Path, language: str) -> tuple
     return list(number), np.fromiter(chain.from_iterable(rows), np.int32), np.array([len(row) for row in rows], np.int64)
 
 
-def _blocks(source: Path) -> Iterator[tuple[int, bytes]]:
+def _blocks(source: Path) -> Generator[tuple[int, bytes], None, None]:
     """Whole lines of a plain or gzip file, some megabytes at once, each time with the number of the first."""
     with open(source, "rb") as file, track("reading", source.stat().st_size / 1e6, "MB") as advance:
         is_gzip, number, read = file.peek(2)[:2] == b"\x1f\x8b", 1, 0

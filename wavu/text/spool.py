@@ -9,7 +9,6 @@ import numpy as np
 
 from wavu.errors import WavuError
 
-
 PART = 1 << 20  # values that are worked on at once
 
 
@@ -44,7 +43,7 @@ class Spool:
         """
         try:
             self._file.seek(start * self.dtype.itemsize)
-            self._file.write(memoryview(np.ascontiguousarray(values, self.dtype)).cast("B") if len(values) else b"")
+            self._file.write(np.ascontiguousarray(values, self.dtype).data.cast("B") if len(values) else b"")
             self._file.flush()
         except OSError as error:
             raise _unwritable(self.folder, error) from error
@@ -64,7 +63,7 @@ class Spool:
         values = np.empty(max(0, stop - start), self.dtype)
         if len(values):
             self._file.seek(start * self.dtype.itemsize)
-            self._file.readinto(memoryview(values).cast("B"))
+            self._file.readinto(values.data.cast("B"))
         return values
 
     def array(self) -> np.ndarray:
