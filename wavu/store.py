@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from wavu.errors import WavuError
 
 PARTIAL = ".partial"
+COPIED_AT_ONCE = 1 << 20  # rows of a memory-map
 
 
 @contextmanager
@@ -68,7 +69,13 @@ def write_text(path: Path, text: str) -> None:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one ``.npy`` file whole or not at all."""
     with atomic(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+        if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+            np.save(file, array, allow_pickle=False)
+            return
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        for start in range(0, len(array), COPIED_AT_ONCE):
+            array[start : start + COPIED_AT_ONCE].tofile(file)
+            let_go(array)
 
 
 def let_go(array: np.ndarray) -> None:

@@ -69,16 +69,21 @@ def count(
     how much is merged at once. folder: for what does not fit in memory.
     """
     number = np.full(len(symbols), -1, np.int64)
-    vocabulary, sizes, most = list(SPECIALS), [], 0
-    runs = [_Runs.empty(folder) for _ in range(order)]
+    vocabulary, sizes, most, single = list(SPECIALS), [], 0, np.zeros(0, np.int64)
+    runs = [_Runs.empty(folder) for _ in range(1, order)]
     for piece in pieces:
         _number_by_first_use(piece, number, vocabulary, symbols)
-        sizes.append(len(vocabulary))
         tokens, age = framed(piece, number)
+        single = np.bincount(tokens, minlength=len(vocabulary)) + np.pad(single, (0, len(vocabulary) - len(single)))
         for run, table in zip(runs, _count(tokens, age, len(vocabulary), order), strict=True):
             run.add(*table)
+        sizes.append(len(vocabulary))
         most = max(most, len(tokens))
-    return _merged(runs, sizes, most, folder, watch), vocabulary
+    single[BEGIN] = 0  # never predicted
+    columns = [Spool(np.int64, folder) for _ in range(3)]
+    for column, values in zip(columns, (np.arange(len(single)), single, np.zeros(len(single))), strict=True):
+        column.append(values)
+    return [Table(*columns, begins=BEGIN + 1), *_merged(runs, sizes, most, folder, watch)], vocabulary
 
 
 def framed(lines: Ragged, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,10 +109,7 @@ def _number_by_first_use(lines: Ragged, number: np.ndarray, vocabulary: list[str
 def _count(
     tokens: np.ndarray, age: np.ndarray, vocabulary: int, order: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Keys, counts and suffixes of the n-grams of each order in one piece."""
-    counts = np.bincount(tokens, minlength=vocabulary)
-    counts[BEGIN] = 0  # never predicted
-    yield np.arange(vocabulary), counts, np.zeros(vocabulary, np.int64)
+    """Keys, counts and suffixes of the n-grams of each order from 2 in one piece."""
     rows, n_rows = tokens, vocabulary  # the n-gram that ends at each token
     for n in range(1, order):
         places = np.flatnonzero(age >= n)
@@ -146,37 +148,35 @@ def _changes(ordered: np.ndarray) -> np.ndarray:
     return changes
 
 
-def _merged(runs: list[_Runs], sizes: list[int], most: int, folder: Path | None, watch: Watch) -> list[Table]:
-    """One table per order. sizes: of the vocabulary when each piece was counted, the last the whole. The runs are used up."""
-    tables: list[Table] = []
-    begins, rows, bounds = BEGIN + 1, Spool(np.int64, folder), [0]
+def _merged(runs: list[_Runs], sizes: list[int], most: int, folder: Path | None, watch: Watch) -> Iterator[Table]:
+    """One table per order from 2. sizes: of the vocabulary when each piece was counted, the last the whole. The runs are used up."""
+    begins, rows, bounds = BEGIN + 1, None, []
     with watch("merging", sum(len(run.keys) for run in runs), "n-grams") as advance:
         while runs:
             run = runs.pop(0)
-            if len(sizes) == 1:
-                keys, counts, suffixes = run.keys, run.counts, run.suffixes
-            else:
-                if tables:
-                    _renumber(run, rows, bounds, sizes)
+            keys, counts, suffixes = run.keys, run.counts, run.suffixes
+            if len(sizes) > 1:
+                _renumber(run, rows, bounds, sizes)
                 (keys, counts, suffixes), rows = _merge(run, most, folder, advance)
                 bounds = run.bounds
-            if tables:
-                begins = int(np.searchsorted(keys.array(), begins * sizes[-1]))
-            tables.append(Table(keys, counts, suffixes, begins))
-    return tables
+            begins = int(np.searchsorted(keys.array(), begins * sizes[-1]))
+            yield Table(keys, counts, suffixes, begins)
 
 
-def _renumber(run: _Runs, rows: Spool, bounds: list[int], sizes: list[int]) -> None:
+def _renumber(run: _Runs, rows: Spool | None, bounds: list[int], sizes: list[int]) -> None:
     """Write the keys and suffixes of all pieces in the rows of the merged table of the order before, which keeps them sorted.
 
-    rows, bounds: for each row of each piece's table of that order the row of the merged one, and where each piece begins.
+    rows, bounds: for each row of each piece's table of that order the row of the merged one, and where each piece begins; none
+    for single symbols, whose numbers all pieces share.
     """
     for piece, size in enumerate(sizes):
-        merged = rows[bounds[piece] : bounds[piece + 1]]
         part = slice(run.bounds[piece], run.bounds[piece + 1])
         context, last = np.divmod(run.keys[part], size)
-        run.keys.write(part.start, merged[context] * sizes[-1] + last)
-        run.suffixes.write(part.start, merged[run.suffixes[part]])
+        if rows is not None:
+            merged = rows[bounds[piece] : bounds[piece + 1]]
+            context = merged[context]
+            run.suffixes.write(part.start, merged[run.suffixes[part]])
+        run.keys.write(part.start, context * sizes[-1] + last)
 
 
 def _merge(run: _Runs, most: int, folder: Path | None, advance: Callable[..., None]) -> tuple[list[Spool], Spool]:
