@@ -5,8 +5,7 @@
 
 Sentences are those of the files, again and again, with words exchanged and varied by a seed, so that new words and new n-grams keep coming
 as in text that does not repeat itself. Each part runs in a process of its own: its peak is its own, the reading of what it needs included.
-What --of lines would take is what the two largest sizes make likely, were time and memory powers of the number of lines. Writes
-runs/bench/text.json.
+What --of lines would take on one core is what the two largest sizes make likely. Writes runs/bench/text.json.
 """
 
 import argparse
@@ -18,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,39 +100,43 @@ class Work:
         )
 
 
-def run(part: str, work: Work) -> float:
-    """Seconds of one part, without those that bringing its input takes."""
+@contextmanager
+def timed(measured: dict[str, float]) -> Iterator[None]:
+    """Seconds of the block, and those of this process on a core, and the most memory that the process has had."""
+    began, worked = time.perf_counter(), time.process_time()
+    yield
+    measured |= {"seconds": time.perf_counter() - began, "core": time.process_time() - worked, "gigabytes": peak_memory_gb()}
+
+
+def run(part: str, work: Work) -> dict[str, float]:
+    """Measure one part, without what bringing its input takes."""
+    measured: dict[str, float] = {}
     if part == "reading":
-        began = time.perf_counter()
-        lines, words = read_words(work.folder / "lines.txt", work.language, work.folder)
-        seconds = time.perf_counter() - began
+        with timed(measured):
+            lines, words = read_words(work.folder / "lines.txt", work.language, work.folder)
         lines.write(work.folder, "lines")
         work.keep("words", words)
-        return seconds
-    if part == "pronouncing":
+    elif part == "pronouncing":
         words = work.kept("words")
-        began = time.perf_counter()
-        spelled = stage._pronounce(words, work.language, "phone")
-        seconds = time.perf_counter() - began
+        with timed(measured):
+            spelled = stage._pronounce(words, work.language, "phone")
         work.keep("spelled", spelled)
-        return seconds
-    if part == "building":
+    elif part == "building":
         lines, words, (spelled, _) = Ragged.read(work.folder, "lines"), work.kept("words"), work.kept("spelled")
-        began = time.perf_counter()
-        text, counts, _ = lexicon.build(lines, words, spelled, min_phone_share=0.0001, folder=work.folder)
-        stage._write(work.folder / "out", text, counts)
-        seconds = time.perf_counter() - began
+        with timed(measured):
+            text, counts, _ = lexicon.build(lines, words, spelled, min_phone_share=0.0001, folder=work.folder)
+            stage._write(work.folder / "out", text, counts)
         text.lines.write(work.folder, "text")
         work.keep("text", replace(text, lines=None))
-        return seconds
-    text, kind = work.text(), part.split()[0].removesuffix("s")
-    counting = work.counting(text, kind)
-    began = time.perf_counter()
-    if part.endswith("held out"):
-        stage.held_out_perplexity(text.lines, counting)
     else:
-        write_arpa(counting.estimate(text.lines), work.folder / "out" / f"{kind}s.arpa", stage.track)
-    return time.perf_counter() - began
+        text, kind = work.text(), part.split()[0].removesuffix("s")
+        counting = work.counting(text, kind)
+        with timed(measured):
+            if part.endswith("held out"):
+                stage.held_out_perplexity(text.lines, counting)
+            else:
+                write_arpa(counting.estimate(text.lines), work.folder / "out" / f"{kind}s.arpa", stage.track)
+    return measured
 
 
 def measure(lines: int, sources: list[Path], given: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -151,30 +156,26 @@ def measure(lines: int, sources: list[Path], given: argparse.Namespace) -> dict[
     return found
 
 
-def power(small: float, large: float, ratio: float, further: float) -> float:
-    """What a quantity would be at ``further`` times the larger size, as it grew from the smaller one, ``ratio`` times less."""
-    return large * further ** (np.log(max(large, 1e-3) / max(small, 1e-3)) / np.log(ratio))
-
-
 def show(report: dict, further: int | None) -> None:
     """The table, for a person."""
     sizes = sorted(map(int, report))
-    table = Table(title=f"{len(os.sched_getaffinity(0))} cores")
-    table.add_column("")
-    for size in [*sizes, *([further] if further and len(sizes) > 1 else [])]:
-        table.add_column(f"{size:,} lines: s", justify="right")
-        table.add_column("GB", justify="right")
+    table = Table(title=f"seconds, of them on this core, peak GB; {len(os.sched_getaffinity(0))} cores")
+    table.add_column("lines")
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    if further:
+        table.add_column(f"{further:,}, foretold", justify="right")
     for part in PARTS:
         rows = [report[str(size)][part] for size in sizes]
-        cells = [f"{row[key]:.{digits}f}" for row in rows for key, digits in (("seconds", 1), ("gigabytes", 2))]
-        if further and len(sizes) > 1:
-            small, large = rows[-2:]
-            cells += [
-                f"{power(small[key], large[key], sizes[-1] / sizes[-2], further / sizes[-1]):.1f}"
-                for key in ("seconds", "gigabytes")
-            ]
-        table.add_row(part, *cells)
-    Console().print(table)
+        cells = [f"{row['seconds']:.1f}  {row['core']:.1f}  {row['gigabytes']:.2f}" for row in rows]
+        table.add_row(part, *cells, *([f"{foretold(rows, sizes, further):,.0f} on a core"] if further else []))
+    Console(width=120).print(table)
+
+
+def foretold(rows: list[dict[str, float]], sizes: list[int], further: int) -> float:
+    """Seconds at a further size, as they grew by a power of the number of lines over the two largest sizes."""
+    (small, large), (fewer, more) = [row["core"] for row in rows[-2:]], sizes[-2:]
+    return large * (further / more) ** (np.log(large / small) / np.log(more / fewer))
 
 
 def main() -> None:
@@ -184,13 +185,12 @@ def main() -> None:
     arguments.add_argument("--lines", type=int, nargs="+", default=[10_000, 100_000], help="sizes to measure")
     arguments.add_argument("--of", type=int, help="a size to foretell")
     arguments.add_argument("--language", default="en-us")
-    arguments.add_argument("--memory", type=float, default=4.0, help="memory_gb of prepare_text")
+    arguments.add_argument("--memory", type=float, default=2.0, help="memory_gb of prepare_text")
     arguments.add_argument("--folder", type=Path, help="where there is room for work")
     arguments.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.part:
-        seconds = run(given.part, Work(given.folder, given.language, given.memory))
-        print(json.dumps({"seconds": seconds, "gigabytes": peak_memory_gb()}))
+        print(json.dumps(run(given.part, Work(given.folder, given.language, given.memory))))
         return
     report = {str(lines): measure(lines, given.sources, given) for lines in sorted(given.lines)}
     show(report, given.of)

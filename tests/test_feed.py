@@ -1,6 +1,7 @@
 """Batches hold everything once, and the next one is made before the last is done with."""
 
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavu import feed
-from wavu.feed import ahead, by_length, cores, on_all_cores, shuffled
+from wavu.feed import ahead, by_length, cores, in_processes, shuffled
 
 
 @given(st.lists(st.integers(1, 9), max_size=40), st.booleans())
@@ -66,27 +67,30 @@ def test_shuffled_holds_all_and_differs_from_epoch_to_epoch() -> None:
 
 def test_all_cores_give_results_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "cores", lambda: 2)
-    assert list(on_all_cores(math.sqrt, (number**2 for number in range(50)))) == list(range(50))
+    monkeypatch.setattr(feed, "ALONE_SECONDS", 0)
+    assert list(in_processes(math.sqrt, (number**2 for number in range(50)))) == list(range(50))
     with pytest.raises(ValueError, match="math domain|nonnegative"):
-        list(on_all_cores(math.sqrt, [4, -1, 9]))
+        list(in_processes(math.sqrt, [4, -1, 9]))
 
 
-def test_a_lone_item_and_a_lone_core_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_work_and_a_lone_core_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = os.getpid()
     assert cores() >= 1
-    assert list(on_all_cores(lambda item: os.getpid(), [1])) == [ours] and not list(on_all_cores(math.sqrt, []))
+    assert list(in_processes(lambda item: os.getpid(), [1, 2, 3])) == [ours] * 3 and not list(in_processes(math.sqrt, []))
     monkeypatch.setattr(feed, "cores", lambda: 1)
-    assert list(on_all_cores(lambda item: os.getpid(), [1, 2, 3])) == [ours] * 3
+    monkeypatch.setattr(feed, "ALONE_SECONDS", 0)
+    assert list(in_processes(lambda item: os.getpid(), [1, 2, 3])) == [ours] * 3
 
 
 def _say_who_works(folder: Path) -> None:
-    (folder / str(os.getpid())).touch()
-    time.sleep(60)
+    if multiprocessing.parent_process():
+        (folder / str(os.getpid())).touch()
+        time.sleep(60)
 
 
 def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
-    program = "from pathlib import Path\nfrom wavu import feed\nfrom tests.test_feed import _say_who_works\nfeed.cores = lambda: 2\n"
-    program += f"if __name__ == '__main__':\n    list(feed.on_all_cores(_say_who_works, [Path({str(tmp_path)!r})] * 4))\n"
+    program = "from pathlib import Path\nfrom wavu import feed\nfrom tests.test_feed import _say_who_works\nfeed.cores = lambda: 2\nfeed.ALONE_SECONDS = 0\n"
+    program += f"if __name__ == '__main__':\n    list(feed.in_processes(_say_who_works, [Path({str(tmp_path)!r})] * 4))\n"
     (tmp_path.parent / "start.py").write_text(program)
     root = Path(__file__).parent.parent
     started = subprocess.Popen([sys.executable, tmp_path.parent / "start.py"], env=os.environ | {"PYTHONPATH": str(root)})

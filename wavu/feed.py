@@ -4,10 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 T = TypeVar("T")
 S = TypeVar("S")
 
+ALONE_SECONDS = 5.0  # a process takes some of them to begin
 LENGTH_NOISE = 0.1  # share by which lengths are blurred before they are sorted, so that batches differ from epoch to epoch
 
 
@@ -56,20 +57,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def on_all_cores(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """What the function makes of each item, in their order, by a process for each core; of a lone item, or on a lone core, by this one.
+def in_processes(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What the function makes of each item, in their order: by this process at first, of long work by a process for each core.
 
     function: of a module, as the processes import it. Few items more than there are cores are on their way at once.
     """
-    items = iter(items)
-    few = list(islice(items, 2))
-    if len(few) < 2 or cores() == 1:
-        yield from map(function, chain(few, items))
-        return
+    items, began = iter(items), time.monotonic()
+    for item in items:
+        yield function(item)
+        if cores() > 1 and time.monotonic() - began > ALONE_SECONDS:
+            break
     pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_obey_parent)
     waiting: deque[Future[T]] = deque()
     try:
-        for item in chain(few, items):
+        for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > 2 * cores():
                 yield waiting.popleft().result()

@@ -36,6 +36,7 @@ def test_several_processes_number_words_as_one_does(tmp_path, monkeypatch):
     monkeypatch.setattr("wavu.feed.cores", lambda: 1)
     alone = read_words(tmp_path / "a.txt", "en-us")
     monkeypatch.setattr("wavu.feed.cores", lambda: 2)
+    monkeypatch.setattr("wavu.feed.ALONE_SECONDS", 0)
     monkeypatch.setattr(sentences, "BLOCK", 9_000)
     lines, words = read_words(tmp_path / "a.txt", "en-us")
     assert words == alone[1]

@@ -12,7 +12,7 @@ import espeakng_loader
 import regex
 
 from wavu.errors import WavuError
-from wavu.feed import on_all_cores
+from wavu.feed import in_processes
 
 # The library of the wheel looks for its data where it was built and, not finding it, ends the process: tell it before it loads.
 if "PHONEMIZER_ESPEAK_LIBRARY" not in os.environ:
@@ -111,7 +111,7 @@ def pronounce(
     new = [word for word in dict.fromkeys(words) if word not in reasons and word not in said]
     advance(len(words) - len(new))
     batches = [new[start : start + BATCH] for start in range(0, len(new), BATCH)]
-    for batch, answers in zip(batches, on_all_cores(partial(_say, language=language), batches), strict=True):
+    for batch, answers in zip(batches, in_processes(partial(_say, language=language), batches), strict=True):
         said |= zip(batch, answers, strict=True)
         advance(len(batch))
     spelled: list[list[str]] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from wavu.errors import WavuError
-from wavu.feed import on_all_cores
+from wavu.feed import in_processes
 from wavu.progress import track
 from wavu.ragged import Ragged
 from wavu.text.normalise import words as words_of
@@ -34,7 +34,7 @@ def read_words(source: Path, language: str, folder: Path | None = None) -> tuple
     number.default_factory = number.__len__
     flat, lengths = Spool(np.int32, folder), [np.zeros(1, np.int64)]
     with closing(_blocks(source)) as blocks:
-        for words, rows, each in on_all_cores(partial(_numbered, source=source, language=language), blocks):
+        for words, rows, each in in_processes(partial(_numbered, source=source, language=language), blocks):
             flat.append(np.fromiter(map(number.__getitem__, words), np.int32, len(words))[rows])
             lengths.append(each)
     return Ragged(flat.array(), np.cumsum(np.concatenate(lengths))), list(number)
