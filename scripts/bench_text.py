@@ -124,7 +124,7 @@ def run(part: str, work: Work) -> dict[str, float]:
     elif part == "building":
         lines, words, (spelled, _) = Ragged.read(work.folder, "lines"), work.kept("words"), work.kept("spelled")
         with timed(measured):
-            text, counts, _ = lexicon.build(lines, words, spelled, min_phone_share=0.0001, folder=work.folder)
+            text, counts, _ = lexicon.build(lines, words, spelled, min_phone_share=0.0001, disk=work.folder)
             stage._write(work.folder / "out", text, counts)
         text.lines.write(work.folder, "text")
         work.keep("text", replace(text, lines=None))

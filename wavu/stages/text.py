@@ -49,7 +49,7 @@ def prepare_text(settings: PrepareText) -> None:
     counts_of_words = occurrences(lines, len(words))
     _check_words(lines, words, counts_of_words, settings)
     spelled, reasons = _pronounce(words, language, settings.units)
-    text, kept_counts, rare = lexicon.build(lines, words, spelled, min_phone_share=settings.min_phone_share, folder=disk)
+    text, kept_counts, rare = lexicon.build(lines, words, spelled, min_phone_share=settings.min_phone_share, disk=disk)
     reasons |= rare
     if len(text.lines) < settings.min_sentences:
         cause = Counter(reasons.values()).most_common(1)[0][0]

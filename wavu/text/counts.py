@@ -80,10 +80,16 @@ def count(
         sizes.append(len(vocabulary))
         most = max(most, len(tokens))
     single[BEGIN] = 0  # never predicted
-    columns = [Spool(np.int64, folder) for _ in range(3)]
-    for column, values in zip(columns, (np.arange(len(single)), single, np.zeros(len(single))), strict=True):
-        column.append(values)
-    return [Table(*columns, begins=BEGIN + 1), *_merged(runs, sizes, most, folder, watch)], vocabulary
+    return [_single(single, folder), *_merged(runs, sizes, most, folder, watch)], vocabulary
+
+
+def _single(counts: np.ndarray, folder: Path | None) -> Table:
+    """The table of order 1: row v is symbol v."""
+    table = Table(Spool(np.int64, folder), Spool(np.int64, folder), Spool(np.int64, folder), begins=BEGIN + 1)
+    table.keys.append(np.arange(len(counts)))
+    table.counts.append(counts)
+    table.suffixes.pad(len(counts), 0)
+    return table
 
 
 def framed(lines: Ragged, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,7 +156,7 @@ def _changes(ordered: np.ndarray) -> np.ndarray:
 
 def _merged(runs: list[_Runs], sizes: list[int], most: int, folder: Path | None, watch: Watch) -> Iterator[Table]:
     """One table per order from 2. sizes: of the vocabulary when each piece was counted, the last the whole. The runs are used up."""
-    begins, rows, bounds = BEGIN + 1, None, []
+    begins, rows, bounds = BEGIN + 1, None, [0]
     with watch("merging", sum(len(run.keys) for run in runs), "n-grams") as advance:
         while runs:
             run = runs.pop(0)

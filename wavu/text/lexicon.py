@@ -12,7 +12,7 @@ from wavu.text.spool import PART, Spool
 
 
 def build(
-    lines: Ragged, words: list[str], spelled: Sequence[Sequence[str]], *, min_phone_share: float, folder: Path | None = None
+    lines: Ragged, words: list[str], spelled: Sequence[Sequence[str]], *, min_phone_share: float, disk: Path | None = None
 ) -> tuple[Text, np.ndarray, dict[str, str]]:
     """The text over the phones that are kept, the count of each of its words (W,), and for each dropped word the reason.
 
@@ -21,7 +21,7 @@ def build(
     third of the text. Words and phones are numbered from the most frequent.
 
     lines: rows of indices into ``words``. spelled: the phones of each word, none for a word that cannot be said.
-    folder: where the sentences lie, memory-mapped, while the process lives; without one, in memory.
+    disk: a folder where the sentences lie, memory-mapped, while the process lives; without one, in memory.
     """
     counts = occurrences(lines, len(words))
     symbols = sorted({phone for phones in spelled for phone in phones})
@@ -42,7 +42,7 @@ def build(
         [symbols[index] for index in frequent] + [SILENCE],
         [words[index] for index in order],
         Ragged(phone_id[chosen.flat], chosen.offsets),
-        _renumber(lines, order, len(words), folder),
+        _renumber(lines, order, len(words), disk),
     )
     return text, counts[order], reasons
 
@@ -62,11 +62,11 @@ def _keep(pronunciations: Ragged, counts: np.ndarray, n_phones: int, min_share: 
         kept[owner[rare[pronunciations.flat]]] = False
 
 
-def _renumber(lines: Ragged, order: np.ndarray, n_words: int, folder: Path | None) -> Ragged:
+def _renumber(lines: Ragged, order: np.ndarray, n_words: int, disk: Path | None) -> Ragged:
     """Sentences over the words in ``order``; others are taken out, and sentences of which nothing is left."""
     new = np.full(n_words, -1, np.int32)
     new[order] = np.arange(len(order))
-    flat, ends = Spool(np.int32, folder), [np.zeros(1, np.int64)]
+    flat, ends = Spool(np.int32, disk), [np.zeros(1, np.int64)]
     for piece in lines.pieces(PART):
         renumbered = Ragged(new[piece.flat], piece.offsets)
         kept = renumbered.keep(renumbered.flat >= 0)
