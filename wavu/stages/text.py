@@ -26,7 +26,7 @@ from wavu.text.silence import phones_of
 MAKES = ("lexicon.tsv", "dropped.tsv", "phones.txt", *Ragged.files("lines"), "phones.arpa", "words.arpa")
 HELD_OUT = 20  # one sentence in so many, to measure perplexity; the n-grams that are written know all sentences
 SAMPLE = (
-    2_000_000  # sentences at most that perplexity is measured with: it hardly moves with more, and costs as much as the n-grams
+    2_000_000  # sentences that perplexity is measured with at most: with all of a large text it would cost what the n-grams do
 )
 BYTES_PER_SYMBOL = 200  # of memory to count the n-grams of a piece of text
 MIN_WRITTEN_SHARE = 0.5  # of the words, in the script of the language; real text has some foreign names
