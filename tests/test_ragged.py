@@ -42,3 +42,14 @@ def test_runs_begin_where_a_value_differs_from_the_one_before_in_its_row(rows: l
 def test_rows_of_vectors_keep_their_dimension() -> None:
     ragged = Ragged.of([np.ones((2, 3)), np.zeros((0, 3)), np.ones((1, 3))], np.float16)
     assert ragged.flat.shape == (3, 3) and ragged[1].shape == (0, 3)
+
+
+@settings(max_examples=50)
+@given(ROWS, st.integers(1, 9), st.booleans())
+def test_pieces_hold_every_row_once_and_few_values(tmp_path_factory, rows: list[list[int]], values: int, mapped: bool) -> None:
+    ragged, folder = Ragged.of([np.array(row) for row in rows], np.int16), tmp_path_factory.mktemp("ragged")
+    ragged.write(folder, "x")
+    pieces = list((Ragged.read(folder, "x") if mapped else ragged).pieces(values))
+    assert [row.tolist() for piece in pieces for row in piece] == rows
+    assert all(len(piece) == 1 or len(piece.flat) <= values for piece in pieces)
+    assert not any(isinstance(piece.flat, np.memmap) for piece in pieces)

@@ -137,3 +137,22 @@ def test_a_missing_table_and_a_folder_in_its_place(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.tsv", tmp_path):
         with pytest.raises(WavuError, match="check the path"):
             read_table(path, ["id"])
+
+
+def test_a_memory_map_is_written_as_an_array_in_memory_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "COPIED_AT_ONCE", 3)
+    values = np.arange(20, dtype=np.float32).reshape(10, 2)
+    write_array(tmp_path / "memory.npy", values)
+    mapped = store.read_array(tmp_path / "memory.npy")
+    write_array(tmp_path / "mapped.npy", mapped)
+    write_array(tmp_path / "turned.npy", mapped.T)
+    assert (tmp_path / "mapped.npy").read_bytes() == (tmp_path / "memory.npy").read_bytes()
+    assert (np.load(tmp_path / "turned.npy") == values.T).all()
+
+
+def test_letting_go_of_a_memory_map_keeps_its_values(tmp_path):
+    mapped = np.memmap(tmp_path / "x", np.int32, "w+", shape=(5,))
+    mapped[2:] = 7
+    for array in (mapped, mapped[1:], np.asarray(mapped), np.ones(2)):
+        store.let_go(array)
+    assert mapped.tolist() == [0, 0, 7, 7, 7]

@@ -1,13 +1,21 @@
-"""What keeps a processor fed: rows of like length in one batch, and the next batch made while one is worked on."""
+"""What keeps processors fed: rows of like length in one batch, the next batch made while one is worked on, work for every core."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+S = TypeVar("S")
 
+ALONE_SECONDS = 5.0  # a process takes some of them to begin
 LENGTH_NOISE = 0.1  # share by which lengths are blurred before they are sorted, so that batches differ from epoch to epoch
 
 
@@ -42,3 +50,44 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         while (item := waiting.result()) is not None:
             waiting = thread.submit(next, items, None)
             yield item
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What the function makes of each item, in their order: by this process at first, of long work by a process for each core.
+
+    function: of a module, as the processes import it. Few items more than there are cores are on their way at once.
+    """
+    items, began = iter(items), time.monotonic()
+    for item in items:
+        yield function(item)
+        if cores() > 1 and time.monotonic() - began > ALONE_SECONDS:
+            break
+    pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), initializer=_obey_parent)
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * cores():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _obey_parent() -> None:
+    """Leave an interrupt to the process that started this one, and end with it: one that is killed cannot end others."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=wait, daemon=True).start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavu.store import read_array, write_array
+from wavu.store import let_go, read_array, write_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,16 @@ class Ragged:
         ('labels.npy', 'labels.offsets.npy')
         """
         return tuple(f"{name}{end}" for name in names for end in (".npy", ".offsets.npy"))
+
+    def pieces(self, values: int) -> Iterator["Ragged"]:
+        """All rows, in Raggeds in memory of at most so many values; a longer row comes alone. Of a memory-map no more is held."""
+        start = 0
+        while start < len(self):
+            stop = max(start + 1, int(np.searchsorted(self.offsets, self.offsets[start] + values, "right")) - 1)
+            first, last = self.offsets[start], self.offsets[stop]
+            yield Ragged(np.array(self.flat[first:last]), self.offsets[start : stop + 1] - first)
+            let_go(self.flat)
+            start = stop
 
     def take(self, rows: np.ndarray) -> "Ragged":
         """The given rows (B', any order, repeats allowed) as a new Ragged in memory, without a loop."""

@@ -5,6 +5,7 @@ A file is written under a temporary name and renamed, so a file that is present 
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -19,9 +20,9 @@ from safetensors.numpy import save
 from wavu.errors import WavuError
 
 PARTIAL = ".partial"
-CHECKSUM = (
-    "blake2b"  # among the facts about tensors, as the order of more than one piece of safetensors' metadata is left to chance
-)
+# Among the facts about tensors, as the order of more than one piece of safetensors' metadata is left to chance.
+CHECKSUM = "blake2b"
+COPIED_AT_ONCE = 1 << 20  # rows of a memory-map
 
 
 @contextmanager
@@ -71,7 +72,22 @@ def write_text(path: Path, text: str) -> None:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one ``.npy`` file whole or not at all."""
     with atomic(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+        if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+            np.save(file, array, allow_pickle=False)
+            return
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        for start in range(0, len(array), COPIED_AT_ONCE):
+            array[start : start + COPIED_AT_ONCE].tofile(file)
+            let_go(array)
+
+
+def let_go(array: np.ndarray) -> None:
+    """Give back the memory that reading a memory-map has taken; the values stay in its file."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(array, np.memmap) and array.mode != "c" and isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -135,7 +151,7 @@ def _checksum(tensors: dict[str, np.ndarray]) -> str:
     return sum_.hexdigest()
 
 
-def write_table(path: Path, rows: Sequence[dict], columns: Sequence[str]) -> None:
+def write_table(path: Path, rows: Iterable[dict], columns: Sequence[str]) -> None:
     """Write a tab-separated table with a header. Tabs and line ends inside values become spaces."""
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         file.write("\t".join(columns) + "\n")

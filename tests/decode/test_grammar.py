@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from wavu.decode.grammar import grammar_fst
 from wavu.ragged import Ragged
-from wavu.text.ngram import END, NGram, estimate
+from wavu.text.counts import END
+from wavu.text.ngram import NGram, estimate
 
 WORDS = ["a", "b", "c", "stranger"]
 

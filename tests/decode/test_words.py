@@ -12,7 +12,8 @@ from wavu.decode.topology import Topology
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
-from wavu.text.ngram import BEGIN, END, NGram, estimate, read_arpa, write_arpa
+from wavu.text.counts import BEGIN, END
+from wavu.text.ngram import NGram, estimate, read_arpa, write_arpa
 
 WEIGHTS = {"acoustic_scale": 1.0, "lm_weight": 1.0, "word_score": 0.0, "silence_score": 0.0}
 WIDE = {"beam": 1000.0, "max_active": 100_000}

@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 from wavu import prepare_text
 from wavu.prepared import Text
 from wavu.ragged import Ragged
-from wavu.stages.text import _cache_file, held_out_perplexity
+from wavu.stages.text import Counting, _cache_file, held_out_perplexity
 from wavu.store import read_table
 from wavu.text.ngram import estimate, read_arpa
 from wavu.text.silence import phones_of
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 SENTENCES = [
     "The cat sat on the mat.",
     "A dog, it's said, ran to the 3 cats!",
@@ -194,7 +196,7 @@ def test_a_wrong_text_does_not_cost_the_good_result(source, tmp_path, monkeypatc
 
 def test_from_a_shell(source, tmp_path):
     command = [sys.executable, "-m", "wavu.prepare_text", f"text={source}", "language=ky", f"out_dir={tmp_path / 'out'}"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1 and not done.stdout
 
 
@@ -204,9 +206,43 @@ def test_perplexity_is_that_of_sentences_held_out():
     throws = Ragged.of([rng.integers(0, 8, 50) for _ in range(100)], np.int32)
     symbols = list("abcdefgh")
     seen = estimate(throws, symbols, order=3).perplexity(throws, symbols)
-    held = held_out_perplexity(throws, symbols, order=3)
+    counting = Counting(lambda lines: lines, symbols, order=3, words=700, disk=None)
+    held = held_out_perplexity(throws, counting)
     assert seen < 0.95 * held and 8 < held < 10  # the end of a line is one more symbol
-    assert np.isfinite(held_out_perplexity(throws.take(np.arange(1)), symbols, order=3))
+    assert np.isfinite(held_out_perplexity(throws.take(np.arange(1)), counting))
+
+
+def test_results_do_not_depend_on_memory(source, tmp_path, monkeypatch):
+    """With 200 bytes for a symbol, 4 kB hold 20: some sentences at a time."""
+    assert run(monkeypatch, text=source, language="en-us", out_dir=tmp_path / "a") == 0
+    assert run(monkeypatch, text=source, language="en-us", out_dir=tmp_path / "b", memory_gb=4e-6) == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    counts = [json.loads((tmp_path / name / "stage.json").read_text())["counts"] for name in "ab"]
+    assert counts[0] == counts[1]
+
+
+def test_of_a_long_text_some_sentences_measure_perplexity(monkeypatch):
+    rng = np.random.default_rng(0)
+    throws = Ragged.of([rng.integers(0, 8, 50) for _ in range(300)], np.int32)
+    counting = Counting(lambda lines: lines, list("abcdefgh"), order=2, words=700, disk=None)
+    third = held_out_perplexity(throws.take(np.arange(0, 300, 3)), counting)
+    whole = held_out_perplexity(throws, counting)
+    monkeypatch.setattr("wavu.stages.text.SAMPLE", 100)
+    assert held_out_perplexity(throws, counting) == third != whole
+
+
+@pytest.mark.parametrize("step", ["lexicon.build", "estimate_from", "write_arpa", "held_out_perplexity"])
+def test_killed_at_any_step_the_same_command_makes_the_same_bytes(step, source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert run(monkeypatch, text=source, language="en-us", out_dir=tmp_path / "whole") == 0
+    program = "import os, sys\nfrom wavu.stages import text\nfrom wavu import prepare_text\n"
+    program += f"text.{step} = lambda *given, **settings: os.kill(os.getpid(), 9)\nprepare_text.main()"
+    command = [sys.executable, "-c", program, f"text={source}", "language=en-us", f"out_dir={out}"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == -signal.SIGKILL
+    assert not (out / "stage.json").exists()
+    assert run(monkeypatch, text=source, language="en-us", out_dir=out) == 0
+    assert contents(out) == contents(tmp_path / "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "out", "whole", "sentences.txt"}
 
 
 @pytest.mark.skipif("WAVU_DATA" not in os.environ, reason="WAVU_DATA does not name the folder of real data")

@@ -130,3 +130,22 @@ def test_languages_whose_names_begin_so_may_be_meant():
 def test_a_language_like_no_other():
     with pytest.raises(WavuError, match="does not speak 'qqqq'; units=char"):
         check_language("qqqq")
+
+
+def test_words_are_said_in_batches_and_progress_is_told(monkeypatch):
+    words = ["one", "мама", "two", "six", "ten", "old"]
+    together, _ = pronounce(words, language="en-us", units="phone", said={"old": "oʊ l d"})
+    monkeypatch.setattr(phonemise, "BATCH", 2)
+    monkeypatch.setattr("wavu.feed.cores", lambda: 1)
+    told = []
+    assert pronounce(words, language="en-us", units="phone", said={"old": "oʊ l d"}, advance=told.append)[0] == together
+    assert told == [2, 2, 2]
+
+
+def test_all_cores_say_what_one_says(monkeypatch):
+    words = [first + rest for first in "bdfgklmnprst" for rest in ("ook", "it", "an", "ee")]
+    alone, _ = pronounce(words, language="en-us", units="phone", said={})
+    monkeypatch.setattr(phonemise, "BATCH", 10)
+    monkeypatch.setattr("wavu.feed.cores", lambda: 2)
+    monkeypatch.setattr("wavu.feed.ALONE_SECONDS", 0)
+    assert pronounce(words, language="en-us", units="phone", said={})[0] == alone

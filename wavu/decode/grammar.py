@@ -10,7 +10,8 @@ import numpy as np
 
 from wavu.decode.topology import compiled
 from wavu.ragged import Ragged
-from wavu.text.ngram import BEGIN, END, NGram
+from wavu.text.counts import BEGIN, END
+from wavu.text.ngram import NGram
 
 LN10 = float(np.log(10))
 

@@ -16,8 +16,9 @@ from wavu.audio.vad import keep, speech_spans
 from wavu.errors import WavuError
 from wavu.stage import file_fingerprint
 from wavu.stages.outlook import DISK_BYTES, MEMORY_BYTES, SECONDS, Outlook
-from wavu.stages.text import read_words, written_share
+from wavu.stages.text import written_share
 from wavu.text import phonemise
+from wavu.text.sentences import occurrences, read_words
 from wavu.units import duration_words
 
 # Where the results of LOG.md begin: 38 minutes of one reader end at PER 0.09; 474 sentences cost half of the words.
@@ -136,12 +137,12 @@ def of_text(source: Path, language: str, *, units: str, voice: str | None) -> li
         Finding(fine, f"{repeated:,} sentences are repeated{'' if fine else ': n-grams then learn them by heart; take them out'}")
     )
     if language in phonemise.languages() and n:
-        findings.append(_script(lines.flat, words, language))
+        findings.append(_script(occurrences(lines, len(words)), words, language))
     return [*findings, _voice(language, voice)]
 
 
-def _script(tokens: np.ndarray, words: list[str], language: str) -> Finding:
-    scripts, share, stranger = written_share(tokens, words, language)
+def _script(counts: np.ndarray, words: list[str], language: str) -> Finding:
+    scripts, share, stranger = written_share(counts, words, language)
     name = " or ".join(scripts)
     if share >= WRITTEN:
         return Finding(True, f"{share:.0%} of the words are in {name} letters, as {language} is")

@@ -1,13 +1,18 @@
 """From words and their phones to a lexicon: rare phones go, and the words that hold them, and nothing else."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from wavu.prepared import SILENCE, Text
 from wavu.ragged import Ragged
+from wavu.text.sentences import occurrences
+from wavu.text.spool import PART, Spool
 
 
 def build(
-    lines: Ragged, words: list[str], spelled: list[list[str]], *, min_phone_share: float
+    lines: Ragged, words: list[str], spelled: Sequence[Sequence[str]], *, min_phone_share: float, disk: Path | None = None
 ) -> tuple[Text, np.ndarray, dict[str, str]]:
     """The text over the phones that are kept, the count of each of its words (W,), and for each dropped word the reason.
 
@@ -16,11 +21,13 @@ def build(
     third of the text. Words and phones are numbered from the most frequent.
 
     lines: rows of indices into ``words``. spelled: the phones of each word, none for a word that cannot be said.
+    disk: a folder where the sentences lie, memory-mapped, while the process lives; without one, in memory.
     """
-    counts = np.bincount(lines.flat, minlength=len(words))
+    counts = occurrences(lines, len(words))
     symbols = sorted({phone for phones in spelled for phone in phones})
     number = {symbol: index for index, symbol in enumerate(symbols)}
-    pronunciations = Ragged.of([np.array([number[phone] for phone in phones], int) for phones in spelled], np.int64)
+    flat = np.fromiter((number[phone] for phones in spelled for phone in phones), np.int64)
+    pronunciations = Ragged(flat, np.cumsum([0, *map(len, spelled)]))
     kept, usage = _keep(pronunciations, counts, len(symbols), min_phone_share)
     reasons = {
         words[word]: f"rare phone {', '.join(sorted({symbols[p] for p in pronunciations[word] if not usage[p]}))}"
@@ -35,7 +42,7 @@ def build(
         [symbols[index] for index in frequent] + [SILENCE],
         [words[index] for index in order],
         Ragged(phone_id[chosen.flat], chosen.offsets),
-        _renumber(lines, order, len(words)),
+        _renumber(lines, order, len(words), disk),
     )
     return text, counts[order], reasons
 
@@ -55,10 +62,14 @@ def _keep(pronunciations: Ragged, counts: np.ndarray, n_phones: int, min_share: 
         kept[owner[rare[pronunciations.flat]]] = False
 
 
-def _renumber(lines: Ragged, order: np.ndarray, n_words: int) -> Ragged:
+def _renumber(lines: Ragged, order: np.ndarray, n_words: int, disk: Path | None) -> Ragged:
     """Sentences over the words in ``order``; others are taken out, and sentences of which nothing is left."""
     new = np.full(n_words, -1, np.int32)
     new[order] = np.arange(len(order))
-    flat = new[lines.flat]
-    offsets = np.concatenate([[0], np.cumsum(flat >= 0)])[lines.offsets]
-    return Ragged(flat[flat >= 0], np.unique(offsets))
+    flat, ends = Spool(np.int32, disk), [np.zeros(1, np.int64)]
+    for piece in lines.pieces(PART):
+        renumbered = Ragged(new[piece.flat], piece.offsets)
+        kept = renumbered.keep(renumbered.flat >= 0)
+        ends.append(kept.offsets[1:][kept.lengths > 0] + len(flat))
+        flat.append(kept.flat)
+    return Ragged(flat.array(), np.concatenate(ends))

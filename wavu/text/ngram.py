@@ -5,7 +5,7 @@ Estimation follows Chen and Goodman 1999 (discounts: Eq. 26) as lmplz carries it
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ import numpy as np
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
 from wavu.store import atomic
+from wavu.text.counts import BEGIN, SPECIALS, UNKNOWN, Table, Watch, count, framed, unwatched
+from wavu.text.spool import PART, Spool, parts
 
-SPECIALS = ["<unk>", "<s>", "</s>"]
-UNKNOWN, BEGIN, END = range(3)
+Column = np.ndarray | Spool  # of which parts are read
 
 # lmplz --discount_fallback: D1, D2 and D3+ for an order with too few n-grams to estimate them.
 FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])
@@ -57,7 +58,7 @@ class NGram:
 
     def score_rows(self, lines: Ragged, rows: np.ndarray) -> np.ndarray:
         """``score`` for callers that look up the ``rows`` of their symbols once and have few sentences at a time."""
-        tokens, age = _framed(lines, rows)
+        tokens, age = framed(lines, rows)
         rows, total = tokens, self.log10_probs[0][tokens]
         for n in range(1, len(self.keys)):
             if not len(self.keys[n]):
@@ -81,27 +82,19 @@ class NGram:
         return np.where((context >= 0) & (keys[rows] == wanted), rows, -1)
 
 
-def _framed(lines: Ragged, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All sentences between ``<s>`` and ``</s>`` in one array (T,), and how many tokens each place is behind its ``<s>`` (T,)."""
-    starts = lines.offsets[:-1] + 2 * np.arange(len(lines))
-    age = np.arange(len(lines.flat) + 2 * len(lines)) - np.repeat(starts, lines.lengths + 2)
-    tokens = np.full(len(age), END, np.int64)
-    tokens[age == 0] = BEGIN
-    inside = age > 0
-    inside[starts + lines.lengths + 1] = False
-    tokens[inside] = known[lines.flat]
-    return tokens, age
-
-
 @dataclass(frozen=True, eq=False)
-class _Counts:
-    """The n-grams of one order: key, count, row of the n-gram without its first symbol, whether it begins with ``<s>``."""
+class Estimate:
+    """What an :class:`NGram` holds, as columns that may lie in files."""
 
-    keys: np.ndarray
-    counts: np.ndarray
-    suffixes: np.ndarray
-    begins: np.ndarray
-    rows: np.ndarray  # (T,) the n-gram that ends at each token
+    symbols: list[str]
+    keys: list[Spool]
+    log10_probs: list[Spool]
+    log10_backoffs: list[Spool]
+
+    def model(self) -> NGram:
+        """The model, whose tables are memory-maps where the columns lie in files."""
+        tables = (self.keys, self.log10_probs, self.log10_backoffs)
+        return NGram(self.symbols, *([column.array() for column in columns] for columns in tables))
 
 
 def estimate(lines: Ragged, symbols: list[str], *, order: int) -> NGram:
@@ -109,90 +102,119 @@ def estimate(lines: Ragged, symbols: list[str], *, order: int) -> NGram:
 
     lines: rows of indices into ``symbols``. order: length of the longest n-grams.
     """
-    tokens, age, vocabulary = _numbered_by_first_use(lines, symbols)
-    tables = _count(tokens, age, len(vocabulary), order)
-    places = _last_places(tokens, age, order - 1)
-    lower = np.full(1, 1.0 / (len(vocabulary) - 1))  # uniform: <unk> is one of them, <s> is never predicted
-    probs, backoffs = [], []
-    for n, table in enumerate(tables):
-        counts = _adjusted(table, tables[n + 1]) if n + 1 < order else table.counts
-        discounts = _discounts(_as_lmplz_sees(counts, table, places[n]) if n < len(places) else counts)
-        taken = discounts[np.minimum(counts, 3)]
-        context = table.keys // len(vocabulary)
-        whole = np.bincount(context, counts, len(lower))
-        left = np.divide(np.bincount(context, taken, len(lower)), whole, out=np.ones(len(lower)), where=whole > 0)
-        # Interpolation, Heafield et al. 2013: the discounted share, plus the share left over times the shorter n-gram.
-        lower = (counts - taken) / whole[context] + left[context] * lower[table.suffixes]
-        if n == 0:
-            lower[BEGIN] = 1.0
-        probs.append(np.log10(lower))
-        with np.errstate(divide="ignore"):  # where nothing was taken off, nothing is left to back off with
-            backoffs.append(np.log10(left))
-    return NGram(vocabulary, [table.keys for table in tables], probs, [*backoffs[1:], np.zeros(len(lower))])
+    return estimate_from([lines], symbols, order=order, folder=None, watch=unwatched).model()
 
 
-def _numbered_by_first_use(lines: Ragged, symbols: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Tokens (T,), ages (T,) and vocabulary, numbered as lmplz numbers them: in the order of first use."""
-    used, first = np.unique(lines.flat, return_index=True)
-    used = used[np.argsort(first)]
-    known = np.zeros(len(symbols), np.int64)
-    known[used] = np.arange(len(used)) + len(SPECIALS)
-    return *_framed(lines, known), SPECIALS + [symbols[symbol] for symbol in used]
+def estimate_from(pieces: Iterable[Ragged], symbols: list[str], *, order: int, folder: Path | None, watch: Watch) -> Estimate:
+    """``estimate`` for a text that comes piece by piece; the model is that of the whole text.
 
-
-def _count(tokens: np.ndarray, age: np.ndarray, vocabulary: int, order: int) -> list[_Counts]:
-    """All n-grams of the orders 1 to ``order``, each found as a pair (row of its first n - 1 tokens, last token)."""
-    counts = np.bincount(tokens, minlength=vocabulary)
-    counts[BEGIN] = 0  # never predicted
-    single = np.arange(vocabulary)
-    tables = [_Counts(single, counts, np.zeros(vocabulary, np.int64), single == BEGIN, tokens)]
-    for n in range(1, order):
-        shorter = tables[-1].rows
-        places = np.flatnonzero(age >= n)
-        pairs = shorter[places - 1] * vocabulary + tokens[places]
-        keys, first, inverse, counts = np.unique(pairs, return_index=True, return_inverse=True, return_counts=True)
-        rows = np.full(len(tokens), -1)
-        rows[places] = inverse
-        tables.append(_Counts(keys, counts, shorter[places[first]], age[places[first]] == n, rows))
-    return tables
-
-
-def _adjusted(table: _Counts, longer: _Counts) -> np.ndarray:
-    """Kneser-Ney counts (K_n,): how many different tokens come before an n-gram; its plain count where none can."""
-    return np.where(table.begins, table.counts, np.bincount(longer.suffixes, minlength=len(table.counts)))
-
-
-def _last_places(tokens: np.ndarray, age: np.ndarray, order: int) -> list[int]:
-    """A place where the last n-gram of each order 1..``order`` ends, n-grams sorted by last token, then the one before, ..."""
-    places, found = np.flatnonzero(age > 0), []
-    for back in range(order):
-        column = tokens[places - back]
-        places = places[column == column.max()]
-        found.append(int(places[0]))
-        if column.max() == BEGIN:
-            break
-    return found
-
-
-def _as_lmplz_sees(counts: np.ndarray, table: _Counts, place: int) -> np.ndarray:
-    """Adjusted counts (K_n,) as they enter lmplz's discounts, with the plain count of the last n-gram.
-
-    At the end of its sorted stream ``AdjustCounts::Run`` hands the n-grams still open to its statistics with the count it
-    keeps for pruning. With 40 phones that one count can move a discount by a third, so it is repeated here.
+    pieces: sentences, some 200 bytes of memory needed for each symbol in one. folder: where what does not fit in memory lies
+    meanwhile. watch: opens progress lines.
     """
-    seen = counts.copy()
-    seen[table.rows[place]] = table.counts[table.rows[place]]
-    return seen
+    tables, vocabulary = count(pieces, symbols, order=order, folder=folder, watch=watch)
+    seen = _last_rows(tables)
+    lower = np.full(1, 1.0 / (len(vocabulary) - 1))  # uniform: <unk> is one of them, <s> is never predicted
+    log10_probs, log10_backoffs = [], []
+    with watch("estimating", sum(len(table.keys) for table in tables), "n-grams") as advance:
+        for n, table in enumerate(tables):
+            counts = _adjusted(table, tables[n + 1], folder) if n + 1 < order else table.counts
+            discounts = _discounts(counts, table.counts, seen[n] if n < len(seen) else None)
+            probs, left = _interpolated(table, counts, discounts, lower, len(vocabulary), folder, advance)
+            if n == 0:
+                probs.write(BEGIN, np.ones(1))
+            log10_probs.append(_log10(probs, folder))
+            log10_backoffs.append(_log10(left, folder))
+            lower = probs.array()
+    longest = Spool(np.float64, folder)
+    longest.pad(len(tables[-1].keys), 0.0)
+    return Estimate(vocabulary, [table.keys for table in tables], log10_probs, [*log10_backoffs[1:], longest])
 
 
-def _discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken off counts of 0, 1, 2 and 3 or more (4,): Eq. 26, Chen and Goodman 1999."""
-    n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
+def _adjusted(table: Table, longer: Table, folder: Path | None) -> np.ndarray:
+    """Kneser-Ney counts (K_n,): how many different tokens come before an n-gram; its plain count where none can."""
+    column = Spool(np.int64, folder)
+    column.pad(len(table.keys), 0)
+    counts = np.asarray(column.array())
+    for part in parts(len(longer.suffixes)):
+        np.add.at(counts, longer.suffixes[part], 1)
+    counts[: table.begins] = table.counts[: table.begins]
+    return counts
+
+
+def _last_rows(tables: list[Table]) -> list[int]:
+    """The row of the last n-gram of each order below the longest, n-grams sorted by last symbol, then the one before, ..."""
+    rows = [len(tables[0].keys) - 1]
+    for table in tables[1:-1]:
+        for part in reversed(list(parts(len(table.suffixes)))):
+            found = np.flatnonzero(table.suffixes[part] == rows[-1])
+            if len(found):
+                rows.append(part.start + int(found[-1]))
+                break
+        else:
+            break
+    return rows[: len(tables) - 1]
+
+
+def _discounts(counts: Column, plain: Column, last: int | None) -> np.ndarray:
+    """What is taken off counts of 0, 1, 2 and 3 or more (4,): Eq. 26, Chen and Goodman 1999.
+
+    counts (K_n,): adjusted. The n-gram of the row ``last`` enters with its plain count: at the end of its sorted stream
+    ``AdjustCounts::Run`` of lmplz hands the n-grams still open to its statistics with the count it keeps for pruning. With 40 phones
+    that one count can move a discount by a third, so it is repeated here.
+    """
+    seen = np.zeros(6, np.int64)
+    for part in parts(len(counts)):
+        seen += np.bincount(np.minimum(counts[part], 5), minlength=6)
+    if last is not None:
+        seen[min(counts[last : last + 1][0], 5)] -= 1
+        seen[min(plain[last : last + 1][0], 5)] += 1
+    n1, n2, n3, n4 = seen[1:5].astype(float)
     if not n1 * n2 * n3:
         return FALLBACK
     share = n1 / (n1 + 2 * n2)
     taken = np.array([0.0, 1 - 2 * share * n2 / n1, 2 - 3 * share * n3 / n2, 3 - 4 * share * n4 / n3])
     return taken if (taken >= 0).all() else FALLBACK
+
+
+def _interpolated(
+    table: Table, counts: Column, discounts: np.ndarray, lower: np.ndarray, vocabulary: int, folder: Path | None,
+    advance: Callable[..., None],
+) -> tuple[Spool, Spool]:  # fmt: skip
+    """Probability of each n-gram (K_n,), and the share of its probability that each context leaves to shorter ones (K_{n-1},).
+
+    Interpolation, Heafield et al. 2013: the discounted share, plus the share left over times the shorter n-gram.
+    """
+    probs, left = Spool(np.float64, folder), Spool(np.float64, folder)
+    for part in _whole_contexts(table.keys, vocabulary):
+        context, number = table.keys[part] // vocabulary, counts[part]
+        first, taken = int(context[0]), discounts[np.minimum(number, 3)]
+        context -= first
+        whole = np.bincount(context, number)
+        share = np.divide(np.bincount(context, taken), whole, out=np.ones(len(whole)), where=whole > 0)
+        probs.append((number - taken) / whole[context] + share[context] * lower[table.suffixes[part]])
+        left.pad(first, 1.0)  # contexts that nothing follows
+        left.append(share)
+        advance(part.stop - part.start)
+    left.pad(len(lower), 1.0)
+    return probs, left
+
+
+def _whole_contexts(keys: Spool, vocabulary: int) -> Iterator[slice]:
+    """Parts of a table between which no context is cut, which has less than ``vocabulary`` rows."""
+    start, size = 0, max(PART, vocabulary)
+    while start < len(keys):
+        context = keys[start : start + size + 1] // vocabulary
+        stop = start + (int(np.searchsorted(context, context[-1])) if len(context) > size else len(context))
+        yield slice(start, stop)
+        start = stop
+
+
+def _log10(column: Spool, folder: Path | None) -> Spool:
+    logarithms = Spool(np.float64, folder)
+    with np.errstate(divide="ignore"):  # where nothing was taken off, nothing is left to back off with
+        for part in parts(len(column)):
+            logarithms.append(np.log10(column[part]))
+    return logarithms
 
 
 def score(arpa: Path, lines: Ragged, symbols: list[str]) -> np.ndarray:
@@ -208,21 +230,32 @@ def score(arpa: Path, lines: Ragged, symbols: list[str]) -> np.ndarray:
     return np.array([model.score(" ".join(symbols[index] for index in line)) for line in lines])
 
 
-def write_arpa(model: NGram, path: Path) -> None:
+def write_arpa(model: NGram | Estimate, path: Path, watch: Watch = unwatched) -> None:
     """Write the model in the ARPA format, whole or not at all."""
+    sizes = [len(model.log10_probs[n]) for n in range(len(model.keys))]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write("\\data\\\n")
-        file.writelines(f"ngram {n}={len(keys)}\n" for n, keys in enumerate(model.keys, 1))
-        prefixes = [""]
-        for n, keys in enumerate(model.keys, 1):
-            context, last = np.divmod(keys, len(model.symbols))
-            words = [prefixes[row] + model.symbols[symbol] for row, symbol in zip(context.tolist(), last.tolist(), strict=True)]
-            rows = zip(model.log10_probs[n - 1].tolist(), words, model.log10_backoffs[n - 1].tolist(), strict=True)
-            file.write(f"\n\\{n}-grams:\n")
-            longest = n == len(model.keys)
-            file.writelines(f"{p:.8g}\t{gram}\n" if longest else f"{p:.8g}\t{gram}\t{b:.8g}\n" for p, gram, b in rows)
-            prefixes = [f"{gram} " for gram in words]
+        file.writelines(f"ngram {n}={size}\n" for n, size in enumerate(sizes, 1))
+        with watch("writing", sum(sizes), "n-grams") as advance:
+            for n, size in enumerate(sizes):
+                file.write(f"\n\\{n + 1}-grams:\n")
+                for part in parts(size):
+                    probs, backoffs = model.log10_probs[n][part].tolist(), model.log10_backoffs[n][part].tolist()
+                    rows, longest = zip(probs, _spelled(model, n, part), backoffs, strict=True), n + 1 == len(sizes)
+                    file.writelines(f"{p:.8g}\t{gram}\n" if longest else f"{p:.8g}\t{gram}\t{b:.8g}\n" for p, gram, b in rows)
+                    advance(part.stop - part.start)
         file.write("\n\\end\\\n")
+
+
+def _spelled(model: NGram | Estimate, n: int, part: slice) -> list[str]:
+    """Some n-grams of table n, counted from 0, in symbols. Their contexts lie together, as both tables are sorted."""
+    context, last = np.divmod(model.keys[n][part], len(model.symbols))
+    if n == 0:
+        return [model.symbols[symbol] for symbol in last.tolist()]
+    contexts = slice(int(context[0]), int(context[-1]) + 1)
+    prefixes = [f"{gram} " for gram in _spelled(model, n - 1, contexts)]
+    rows = zip((context - contexts.start).tolist(), last.tolist(), strict=True)
+    return [prefixes[row] + model.symbols[symbol] for row, symbol in rows]
 
 
 def read_arpa(path: Path) -> NGram:

@@ -18,6 +18,7 @@ _SHAPES = regex.compile(r"[\uFB00-\uFDFF\uFE70-\uFEFE\uFF00-\uFFEF]+")
 # Soft hyphens, direction marks, zero-width spaces and the Arabic stretching stroke; joiners stay, some scripts spell with them.
 _INVISIBLE = regex.compile(r"(?![\u200c\u200d])\p{Cf}|\u0640")
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}\u200c\u200d]*(?:'\p{L}[\p{L}\p{M}\u200c\u200d]*)*|\p{N}+")
+_DIGIT = regex.compile(r"\d")
 _NUMBER = regex.compile(
     r"""(?P<ordinal>\d+)(?:st|nd|rd|th|[ºª])\b
     | (?<![\d.,])                                                                # not from the middle of a date
@@ -40,9 +41,13 @@ def words(line: str, language: str) -> list[str]:
     >>> words("Dr. Weiß’ 2. Straßen-Fest", "de"), words("It's 1,200 men in 1984!", "en-us")
     (['dr', 'weiß', 'zwei', 'straßen', 'fest'], ["it's", 'one', 'thousand', 'two', 'hundred', 'men', 'in', 'nineteen', 'eighty', 'four'])
     """
-    line = _SHAPES.sub(lambda match: unicodedata.normalize("NFKC", match[0]), unicodedata.normalize("NFC", line))
-    line = _INVISIBLE.sub("", _APOSTROPHES.sub("'", line))
-    line = _NUMBER.sub(lambda match: f" {_spoken(language=language, **match.groupdict())} ", line)
+    if line.isascii():
+        line = line.replace("`", "'")
+    else:
+        line = _SHAPES.sub(lambda match: unicodedata.normalize("NFKC", match[0]), unicodedata.normalize("NFC", line))
+        line = _INVISIBLE.sub("", _APOSTROPHES.sub("'", line))
+    if _DIGIT.search(line):
+        line = _NUMBER.sub(lambda match: f" {_spoken(language=language, **match.groupdict())} ", line)
     if language in ("tr", "az"):
         line = line.translate(_DOTLESS)
     return _WORD.findall(line.lower())

@@ -4,14 +4,15 @@ import csv
 import difflib
 import logging
 import os
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from importlib import resources
 
 import espeakng_loader
 import regex
 
 from wavu.errors import WavuError
+from wavu.feed import in_processes
 
 # The library of the wheel looks for its data where it was built and, not finding it, ends the process: tell it before it loads.
 if "PHONEMIZER_ESPEAK_LIBRARY" not in os.environ:
@@ -36,6 +37,8 @@ _SCRIPTS_OF |= {"en-shaw": ["Shavian"], "fa-latn": ["Latin"], "cmn-latn-pinyin":
 _TO_IPA = str.maketrans(
     {"S": "ʃ", "Z": "ʒ", "N": "ŋ", "X": "χ", "A": "ɑ", "?": "ʔ", ":": "ː"} | dict.fromkeys("0123456789[]\"#^`.'-ˈˌ")
 )
+
+_SWITCH = regex.compile(r"\((\w[\w-]*)\)")  # espeak names the language in which it reads a foreign word
 
 
 @cache
@@ -91,16 +94,26 @@ def _letters_of(scripts: tuple[str, ...]) -> regex.Pattern:
     return regex.compile(f"[{listed}]+")
 
 
-def pronounce(words: Sequence[str], *, language: str, units: str, said: dict[str, str]) -> tuple[list[list[str]], dict[str, str]]:
+BATCH = 20_000  # words that a process says at once
+
+
+def pronounce(
+    words: Sequence[str], *, language: str, units: str, said: dict[str, str], advance: Callable[[int], None] = lambda n: None
+) -> tuple[list[list[str]], dict[str, str]]:
     """The phones of each of W words, or its letters, and for each word that has none the reason.
 
     units: ``phone``, or ``char`` for a language without a phonemiser. said: what espeak said before, by word; it grows.
+    advance: told how many words are done, batch by batch.
     """
     reasons = {word: reason for word in words if (reason := _unreadable(word, language, units))}
     if units == "char":
         return [[] if word in reasons else letters(word) for word in words], reasons
     new = [word for word in dict.fromkeys(words) if word not in reasons and word not in said]
-    said |= zip(new, _say(new, language), strict=True)
+    advance(len(words) - len(new))
+    batches = [new[start : start + BATCH] for start in range(0, len(new), BATCH)]
+    for batch, answers in zip(batches, in_processes(partial(_say, language=language), batches), strict=True):
+        said |= zip(batch, answers, strict=True)
+        advance(len(batch))
     spelled: list[list[str]] = []
     for word in words:
         try:
@@ -140,7 +153,7 @@ def phones(said: str, language: str) -> list[str]:
     Raises:
         ValueError: there are none, or they are those of another language.
     """
-    if switch := regex.search(r"\((\w[\w-]*)\)", said):
+    if switch := _SWITCH.search(said):
         raise ValueError(f"espeak reads it as another language ({switch[1]})")
     folded = [phone for raw in said.replace("|", " ").split() for phone in _fold(raw, language)]
     if not folded:
@@ -148,6 +161,7 @@ def phones(said: str, language: str) -> list[str]:
     return folded
 
 
+@cache  # a text of many words holds few phones: each is one string, and folded once
 def _fold(raw: str, language: str) -> list[str]:
     clean = raw.translate(_TO_IPA)
     return phone_map(language).get(clean, [clean] if clean else [])
