@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from wavu import store
 from wavu.errors import WavuError
-from wavu.store import read_json, read_table, read_tensors, write_array, write_json, write_table, write_tensors, write_text
+from wavu.store import (
+    read_array,
+    read_json,
+    read_table,
+    read_tensors,
+    write_array,
+    write_json,
+    write_table,
+    write_tensors,
+    write_text,
+)
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -137,3 +147,16 @@ def test_a_missing_table_and_a_folder_in_its_place(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.tsv", tmp_path):
         with pytest.raises(WavuError, match="check the path"):
             read_table(path, ["id"])
+
+
+def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
+    """They are pickles."""
+
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return open, (str(tmp_path / "hurt"), "w")
+
+    np.save(tmp_path / "x.npy", np.array([Evil()], object), allow_pickle=True)
+    with pytest.raises(WavuError, match="x.npy") as caught:
+        read_array(tmp_path / "x.npy")
+    assert "\n" not in str(caught.value) and not (tmp_path / "hurt").exists()

@@ -19,6 +19,7 @@ import torch
 from transformers import PreTrainedModel, Wav2Vec2FeatureExtractor
 
 import wavu
+from wavu import hub
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.whisper import Whisper
 from wavu.audio.whisper_ctc import WhisperCtc, WhisperCtcConfig
@@ -45,6 +46,7 @@ def main_work(settings: Export) -> None:
     """Copy the student beside its card; the folder appears when it is whole."""
     model, out = settings.model, settings.out
     counts = finished(model, "self_train")["counts"]
+    hub.refuse_pickles(model / "student")
     if not (model / "student" / WEIGHTS).exists():
         raise WavuError(
             f"{model} holds an HMM and no CTC student, which alone can be exported; run wavu.self_train with student=small"

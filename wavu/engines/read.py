@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wavu import hub
 from wavu.audio.frontend import FrontEnd
 from wavu.engines.engine import Engine
 from wavu.engines.generator import read_generator
@@ -30,6 +31,7 @@ def read_engine(folder: Path) -> tuple[Engine, FrontEnd]:
         raise WavuError(
             f"{folder} is not finished (no stage.json); run the command that makes it again, it will go on where it stopped"
         )
+    hub.refuse_pickles(folder / "student")
     if (folder / "student" / "model.safetensors").exists():
         from wavu.student.model import Student  # here, because it needs seconds
 
