@@ -160,3 +160,26 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WavuError, match="x.npy") as caught:
         read_array(tmp_path / "x.npy")
     assert "\n" not in str(caught.value) and not (tmp_path / "hurt").exists()
+
+
+def test_a_name_that_a_file_lacks_is_told_with_the_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": {"b": 1}})
+    facts = read_json(tmp_path / "x.json")
+    assert facts == {"a": {"b": 1}} and facts.get("c") is None
+    for missing in (lambda: facts["c"], lambda: facts["a"]["c"]):
+        with pytest.raises(WavuError, match=r"x\.json is damaged \(it has no 'c'\); run the stage"):
+            missing()
+    write_tensors(tmp_path / "x.safetensors", {"t": np.zeros(2)}, {"u": {}})
+    tensors, about = read_tensors(tmp_path / "x.safetensors")
+    for missing in (lambda: tensors["c"], lambda: about["c"], lambda: about["u"]["c"]):
+        with pytest.raises(WavuError, match=r"x\.safetensors is damaged \(it has no 'c'\); run the stage"):
+            missing()
+
+
+def test_what_fails_for_damage_is_told_with_the_path(tmp_path: Path) -> None:
+    for error in (KeyError("two\nlines"), RuntimeError(), TypeError("x" * 999)):
+        with pytest.raises(WavuError, match="is damaged .*; run the stage") as caught, store.intact(tmp_path):
+            raise error
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    with pytest.raises(WavuError, match="^as it is$"), store.intact(tmp_path):
+        raise WavuError("as it is")

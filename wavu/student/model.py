@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
@@ -103,13 +102,17 @@ class Student:
         source = hub.Source(str(folder))
         try:
             number = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-            model = source.network(AutoModelForCTC, dtype=torch.float32).eval()
+            model, report = source.network(AutoModelForCTC, dtype=torch.float32, output_loading_info=True)
             extractor = source.extractor() if (folder / EXTRACTOR).exists() else None
-        except (OSError, ValueError, SafetensorError) as error:
+            phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
+            if report["missing_keys"] or model.config.vocab_size != 1 + len(phones):
+                raise ValueError("its weights are not those that config.json and vocab.json speak of")
+        except WavuError:
+            raise
+        except Exception as error:  # what a damaged config.json leads to raises all kinds
             cause = " ".join(str(error).split())[:200]
             raise WavuError(f"cannot read the student in {folder}: {cause}; run wavu.self_train again") from error
-        phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
-        return cls(model.to(find_device()), extractor, phones)
+        return cls(model.eval().to(find_device()), extractor, phones)
 
     def write(self, folder: Path) -> None:
         """Write model, feature extractor and tokenizer, the weights last: a folder with weights is whole.
