@@ -136,13 +136,13 @@ def test_one_damaged_file_is_told_of_in_one_line(
     for path, how, commands in drawn(finished, run, draws=draws, seed=seed, each=each):
         before = content(run)
         for command, *given in commands:
-            what = complaint(command, given, run, capsys) or ("" if content(run) == before else "changed what it read")
+            what = complaint(command, given, path, run, capsys) or ("" if content(run) == before else "changed what it read")
             wrong += [f"{how} {path.relative_to(run)}: {command.__name__} {what}"] if what else []
             shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
     assert not wrong, "\n".join(wrong)
 
 
-def complaint(command: ModuleType, given: list, run: Path, capsys: pytest.CaptureFixture[str]) -> str:
+def complaint(command: ModuleType, given: list, path: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """What is wrong with how a command ends; nothing where it ends well, or in one line with a path and a remedy."""
     capsys.readouterr()
     try:
@@ -150,6 +150,6 @@ def complaint(command: ModuleType, given: list, run: Path, capsys: pytest.Captur
     except Exception as error:
         return f"ends in {type(error).__name__}: {error}"
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    if code and not (len(said) == 1 and str(run) in said[0] and re.search("; |: run ", said[0])):
+    if code and not (len(said) == 1 and (str(run) in said[0] or path.name in said[0]) and re.search("; |: run ", said[0])):
         return f"says {said}"
     return ""

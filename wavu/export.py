@@ -69,6 +69,8 @@ def main_work(settings: Export) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    if counts["suspected_failed"]:
+        say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust what it says")
     say(f"{len(student.phones)} phones, {megabytes:.1f} MB; {call(str(out), student)} opens it")
 
 

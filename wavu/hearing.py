@@ -79,11 +79,11 @@ def _names_a_file(out: Path, written_as: Format) -> bool:
 
 
 @contextmanager
-def opened(out: Path, written_as: Format, *, words: bool) -> Iterator[Put]:
+def opened(out: Path, written_as: Format, *, words: bool, warning: str) -> Iterator[Put]:
     """Where transcriptions go one by one: a file that appears when all are in it, or a folder with a file each."""
     if _names_a_file(out, written_as):
         with atomic(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(written_as.header(words))
+            file.write(written_as.header(words, warning))
             yield lambda transcription: file.write(written_as.write(transcription))
     else:
         yield lambda transcription: write_text(out / f"{transcription.id}{written_as.ending}", written_as.write(transcription))

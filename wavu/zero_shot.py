@@ -104,7 +104,7 @@ def main_work(settings: ZeroShot) -> None:
         say(f"warning: {len(lost)} phones of the model cannot be placed and are never heard: {' '.join(lost)}")
     engine = MappedEngine.of(student, mapping)
     recogniser = Recogniser(engine, **settings.plain("vad", "min_seconds", "max_seconds"))
-    with opened(out, FORMATS["tsv"], words=False) as put:
+    with opened(out, FORMATS["tsv"], words=False, warning="") as put:
         summary = transcribe_all(recordings, recogniser, [put])
     table = settings.mapping or out.with_suffix(".mapping.tsv")
     write_mapping(table, mapping, engine.heard)
