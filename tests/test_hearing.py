@@ -55,6 +55,9 @@ def test_a_list_on_standard_input_may_name_what_is_not_there(tmp_path: Path, mon
     assert [each.id for each in recordings_of(["-"])] == ["missing", "1"]
     with pytest.raises(WavuError, match="missing.wav does not exist; check the path"):
         recordings_of([f"{tmp_path}/missing.wav"])
+    with pytest.raises(WavuError, match="missing.wav does not exist, nor do the others"):
+        recordings_of([f"{tmp_path}/missing.wav", f"{tmp_path}/too.wav"])
+    assert [each.id for each in recordings_of([f"{tmp_path}/missing.wav", f"{tmp_path}/in/1.wav"])] == ["missing", "1"]
     with pytest.raises(WavuError, match="no audio was given"):
         recordings_of([])
 

@@ -463,3 +463,9 @@ def test_a_model_that_failed_is_warned_of_wherever_its_words_go(name: str, gan: 
     assert said == "a i\n" and warning in err, "what is piped on is the text alone"
     loaded = wavu.load(tmp_path / "model")
     assert loaded.transcribe(path).warning == loaded.warning == warning and warning in capsys.readouterr().err
+
+
+def test_a_path_that_leads_nowhere_is_named_and_the_others_are_heard(gan: Path, tmp_path: Path, run) -> None:
+    code, out, err = run(save(tmp_path / "a.wav", "ai"), tmp_path / "b.wav", f"model={gan}")
+    assert code == 0 and out == "a\ta i\n" and "b.wav is left out: unreadable: the file does not exist" in err
+    assert "1 of 2 files (1 left out)" in err
