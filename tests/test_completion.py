@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from wavu import __main__ as door
 from wavu.command import CONFIGS
@@ -36,3 +38,11 @@ def test_bash_completes(typed: list[str], completed: str, tmp_path) -> None:
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == [completed], done.stderr
+
+
+def test_a_tag_of_yaml_makes_nothing(tmp_path: Path) -> None:
+    hurt = tmp_path / "hurt"
+    (tmp_path / "learn.yaml").write_text(f"defaults: [_self_]\nseed: !!python/object/apply:pathlib.Path.touch [{hurt}]\n")
+    with pytest.raises(yaml.YAMLError):
+        offered(["learn", ""], ["learn"], tmp_path)
+    assert not hurt.exists()

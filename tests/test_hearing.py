@@ -55,6 +55,9 @@ def test_a_list_on_standard_input_may_name_what_is_not_there(tmp_path: Path, mon
     assert [each.id for each in recordings_of(["-"])] == ["missing", "1"]
     with pytest.raises(WavuError, match="missing.wav does not exist; check the path"):
         recordings_of([f"{tmp_path}/missing.wav"])
+    with pytest.raises(WavuError, match="missing.wav does not exist, nor do the others"):
+        recordings_of([f"{tmp_path}/missing.wav", f"{tmp_path}/too.wav"])
+    assert [each.id for each in recordings_of([f"{tmp_path}/missing.wav", f"{tmp_path}/in/1.wav"])] == ["missing", "1"]
     with pytest.raises(WavuError, match="no audio was given"):
         recordings_of([])
 
@@ -87,8 +90,8 @@ def test_places_that_fit_are_not(name: str, out: str | None, n_files: int, tmp_p
 def test_one_file_holds_all_or_a_folder_a_file_each(tmp_path: Path) -> None:
     recordings = [Recording(path.stem, path) for path in (save(tmp_path / f"{name}.wav") for name in ("1", "bad", "2"))]
     with (
-        opened(tmp_path / "all.tsv", FORMATS["tsv"], words=False) as put,
-        opened(tmp_path / "each", FORMATS["srt"], words=False) as one,
+        opened(tmp_path / "all.tsv", FORMATS["tsv"], words=False, warning="") as put,
+        opened(tmp_path / "each", FORMATS["srt"], words=False, warning="") as one,
     ):
         summary = transcribe_all(recordings, Parrot(), [put, one])
         assert not (tmp_path / "all.tsv").exists()  # before all are in it
@@ -99,7 +102,7 @@ def test_one_file_holds_all_or_a_folder_a_file_each(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_named_and_nothing_usable_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     bad = Recording("bad", save(tmp_path / "bad.wav"))
-    everything = opened(tmp_path / "all.tsv", FORMATS["tsv"], words=False)
+    everything = opened(tmp_path / "all.tsv", FORMATS["tsv"], words=False, warning="")
     with pytest.raises(WavuError, match="none of the 1 files could be used"), everything as put:
         transcribe_all([bad], Parrot(), [put])
     assert "bad.wav is left out: too short" in " ".join(capsys.readouterr().err.split()) and not (tmp_path / "all.tsv").exists()

@@ -9,7 +9,7 @@ from wavu.errors import WavuError
 from wavu.prepared import SILENCE, Speech, Text
 from wavu.ragged import Ragged
 from wavu.stage import finished
-from wavu.store import write_json
+from wavu.store import write_json, write_table
 
 
 def test_speech_joins_its_shards_in_order(speech_folder: Path) -> None:
@@ -32,6 +32,8 @@ def test_there_may_be_more_shards_than_files_open_at_once(speech_folder: Path) -
     resource = pytest.importorskip("resource")
     for shard in range(2, 60):
         shutil.copytree(speech_folder / "shards" / "00001", speech_folder / "shards" / f"{shard:05d}")
+    rows = [{"id": name} for name in range(60)]
+    write_table(speech_folder / "manifest.tsv", rows, ["id"])
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as file:
         lowest_free = file.fileno()

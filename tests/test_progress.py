@@ -76,3 +76,16 @@ def test_a_log_gets_no_table(monkeypatch, capsys) -> None:
     with progress.track("training", total=2, unit="updates", table=lambda: pytest.fail("nobody could read it")) as advance:
         advance()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_time_left_is_told_before_there_is_a_rate(terminal, capsys) -> None:
+    with progress.track("tuning", total=10, unit="tried") as advance:
+        time.sleep(0.15)
+        advance(0)
+    err = capsys.readouterr().err
+    assert "ETA unknown" in err
+
+
+def test_a_long_wait_makes_the_time_left_longer() -> None:
+    assert progress._left(0, 10, 5.0) == progress._left(3, 10, 0.0) == "ETA unknown"
+    assert progress._left(9, 10, 9.0) == "ETA 1 s" and progress._left(9, 10, 90.0) == "ETA 10 s"

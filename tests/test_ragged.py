@@ -1,10 +1,14 @@
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wavu.errors import WavuError
 from wavu.ragged import Ragged
+from wavu.store import write_array
 
 ROWS = st.lists(st.lists(st.integers(-5, 5), max_size=6), max_size=8)
 
@@ -53,3 +57,19 @@ def test_pieces_hold_every_row_once_and_few_values(tmp_path_factory, rows: list[
     assert [row.tolist() for piece in pieces for row in piece] == rows
     assert all(len(piece) == 1 or len(piece.flat) <= values for piece in pieces)
     assert not any(isinstance(piece.flat, np.memmap) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("flat", "offsets", "below"),
+    [
+        ([0, 1, 2], [0, 2], None), ([0, 1, 2], [1, 3], None), ([0, 1, 2], [0, 2, 1, 3], None), ([0, 1, 2], [0.0, 3.0], None),
+        ([0, 1, 2], [], None), ([0, 1, 2], [0, 3], 2), ([0, -1, 2], [0, 3], 3), ([0.0, 1.0], [0, 2], 2), ([0.0, np.nan], [0, 2], None),
+        (["a"], [0, 1], None),
+    ],
+)  # fmt: skip
+def test_rows_that_were_not_written_so_are_refused(flat: list, offsets: list, below: int | None, tmp_path: Path) -> None:
+    write_array(tmp_path / "x.npy", np.array(flat))
+    write_array(tmp_path / "x.offsets.npy", np.array(offsets))
+    with pytest.raises(WavuError, match=r"x\.npy .*; one is damaged|x\.npy is damaged") as caught:
+        Ragged.read(tmp_path, "x", below=below)
+    assert "\n" not in str(caught.value)

@@ -110,6 +110,16 @@ def test_imports_point_down() -> None:
     assert not wrong
 
 
+def test_models_of_others_have_one_door() -> None:
+    """Beyond it, nothing would keep pickles and code out."""
+    doors = {name for name, tree in trees() for node in ast.walk(tree) if getattr(node, "attr", "") == "from_pretrained"}
+    assert doors == {"wavu.hub"}
+    called = [(name, ast.unparse(node.func)) for name, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not [
+        call for call in called if re.fullmatch(r"(torch|pickle|joblib)\.loads?|yaml\.(unsafe_|full_)?load|eval|exec", call[1])
+    ]
+
+
 def test_only_commands_know_hydra_and_print() -> None:
     for name, tree in trees():
         if home(name) in COMMANDS | {DOOR, "__main__"}:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from wavu import store
 from wavu.errors import WavuError
-from wavu.store import read_json, read_table, read_tensors, write_array, write_json, write_table, write_tensors, write_text
+from wavu.store import (
+    read_array,
+    read_json,
+    read_table,
+    read_tensors,
+    write_array,
+    write_json,
+    write_table,
+    write_tensors,
+    write_text,
+)
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -156,3 +166,39 @@ def test_letting_go_of_a_memory_map_keeps_its_values(tmp_path):
     for array in (mapped, mapped[1:], np.asarray(mapped), np.ones(2)):
         store.let_go(array)
     assert mapped.tolist() == [0, 0, 7, 7, 7]
+
+
+def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
+    """They are pickles."""
+
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return open, (str(tmp_path / "hurt"), "w")
+
+    np.save(tmp_path / "x.npy", np.array([Evil()], object), allow_pickle=True)
+    with pytest.raises(WavuError, match="x.npy") as caught:
+        read_array(tmp_path / "x.npy")
+    assert "\n" not in str(caught.value) and not (tmp_path / "hurt").exists()
+
+
+def test_a_name_that_a_file_lacks_is_told_with_the_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": {"b": 1}})
+    facts = read_json(tmp_path / "x.json")
+    assert facts == {"a": {"b": 1}} and facts.get("c") is None
+    for missing in (lambda: facts["c"], lambda: facts["a"]["c"]):
+        with pytest.raises(WavuError, match=r"x\.json is damaged \(it has no 'c'\); run the stage"):
+            missing()
+    write_tensors(tmp_path / "x.safetensors", {"t": np.zeros(2)}, {"u": {}})
+    tensors, about = read_tensors(tmp_path / "x.safetensors")
+    for missing in (lambda: tensors["c"], lambda: about["c"], lambda: about["u"]["c"]):
+        with pytest.raises(WavuError, match=r"x\.safetensors is damaged \(it has no 'c'\); run the stage"):
+            missing()
+
+
+def test_what_fails_for_damage_is_told_with_the_path(tmp_path: Path) -> None:
+    for error in (KeyError("two\nlines"), RuntimeError(), TypeError("x" * 999)):
+        with pytest.raises(WavuError, match="is damaged .*; run the stage") as caught, store.intact(tmp_path):
+            raise error
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    with pytest.raises(WavuError, match="^as it is$"), store.intact(tmp_path):
+        raise WavuError("as it is")

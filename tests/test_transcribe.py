@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -447,3 +448,24 @@ def test_another_model_chooses_among_sentences(knows_words: Path, tmp_path: Path
     heard = loaded.rescored(tmp_path, nbest=20).transcribe(path)
     assert loaded.rescored(tmp_path, nbest=20).words.decode(np.zeros((0, 6), np.float32)) == []
     assert str(heard).split().count("a") > 1 and heard.phones == loaded.transcribe(path).phones
+
+
+@pytest.mark.parametrize("name", ["txt", "json", "srt", "vtt", "textgrid", "ctm"])
+def test_a_model_that_failed_is_warned_of_wherever_its_words_go(name: str, gan: Path, tmp_path: Path, run, capsys) -> None:
+    shutil.copytree(gan, tmp_path / "model")
+    counts = {"suspected_failed": "3 of 40\nphones used"}
+    write_json(tmp_path / "model" / "stage.json", {"command": "gan_train", "counts": counts})
+    path, out = save(tmp_path / "a.wav", "ai"), tmp_path / f"out{FORMATS[name].ending}"
+    code, _, err = run(path, f"model={tmp_path / 'model'}", f"out={out}")
+    warning = "suspected failed (3 of 40 phones used); do not trust what it says"
+    assert code == 0 and f"model {warning}" in err and warning in out.read_text()
+    code, said, err = run(path, f"model={tmp_path / 'model'}")
+    assert said == "a i\n" and warning in err, "what is piped on is the text alone"
+    loaded = wavu.load(tmp_path / "model")
+    assert loaded.transcribe(path).warning == loaded.warning == warning and warning in capsys.readouterr().err
+
+
+def test_a_path_that_leads_nowhere_is_named_and_the_others_are_heard(gan: Path, tmp_path: Path, run) -> None:
+    code, out, err = run(save(tmp_path / "a.wav", "ai"), tmp_path / "b.wav", f"model={gan}")
+    assert code == 0 and out == "a\ta i\n" and "b.wav is left out: unreadable: the file does not exist" in err
+    assert "1 of 2 files (1 left out)" in err

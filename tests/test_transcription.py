@@ -1,6 +1,7 @@
 """What is written is read back by programs of strangers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,9 @@ def test_the_text_is_that_of_the_words_where_there_are_any() -> None:
 
 def test_tables() -> None:
     assert FORMATS["txt"].write(HEARD) == 'x/one two\tta s"<h>&o\n'
-    assert FORMATS["tsv"].header(True) + FORMATS["tsv"].write(HEARD) == 'id\tphones\twords\nx/one two\tt a ʃ o\tta s"<h>&o\n'
+    assert FORMATS["tsv"].header(True, "") + FORMATS["tsv"].write(HEARD) == 'id\tphones\twords\nx/one two\tt a ʃ o\tta s"<h>&o\n'
     assert (
-        FORMATS["tsv"].header(False) + FORMATS["tsv"].write(Transcription("a\tb\nc", 1.0, PHONES))
+        FORMATS["tsv"].header(False, "") + FORMATS["tsv"].write(Transcription("a\tb\nc", 1.0, PHONES))
         == "id\tphones\na b c\tt a ʃ o\n"
     )
     assert times(HEARD).splitlines()[2] == "x/one two\t1.50\t1.66\tʃ"
@@ -124,3 +125,30 @@ def test_silence_is_written_too(name: str, tmp_path: Path) -> None:
         (tmp_path / "a").write_text(text)
         (entry,) = textgrid.openTextgrid(str(tmp_path / "a"), includeEmptyIntervals=True).getTier("phones").entries
         assert (entry.start, entry.end, entry.label) == (0.0, 1.0, "")
+
+
+WARNED = replace(HEARD, id="a", warning='suspected failed (phones "odd" --> 100 %); do not trust what it says')
+
+
+def whole(name: str, heard: Transcription) -> str:
+    return FORMATS[name].header(True, heard.warning) + FORMATS[name].write(heard)
+
+
+def test_a_warning_is_in_every_format_that_has_a_place_for_it(tmp_path: Path) -> None:
+    for name, kind in FORMATS.items():
+        (tmp_path / f"a{kind.ending}").write_text(whole(name, WARNED), encoding="utf-8")
+        if name != "tsv":
+            assert "suspected failed" in whole(name, WARNED) and "suspected failed" not in whole(name, HEARD)
+    assert whole("txt", WARNED).splitlines() == [f"# {WARNED.warning}", f"a\t{HEARD}"]
+    comment, *rows = whole("ctm", WARNED).splitlines()
+    assert comment.startswith(";; ") and len(rows) == 2
+    assert json.loads(whole("json", WARNED))["warning"] == WARNED.warning
+    assert json.loads(whole("json", HEARD))["warning"] is None
+    assert [caption.raw_text for caption in webvtt.read(tmp_path / "a.vtt")] == ["ta", 's"&lt;h&gt;&amp;o']
+    first, *others = webvtt.from_srt(tmp_path / "a.srt")
+    assert "suspected failed" in first.raw_text and (first.start, first.end) == ("00:00:00.000", "00:00:02.500")
+    assert [caption.raw_text for caption in others] == ["ta", 's"<h>&o']
+    grid = textgrid.openTextgrid(str(tmp_path / "a.TextGrid"), includeEmptyIntervals=False)
+    assert grid.tierNames == ("words", "phones", "warning")
+    (entry,) = grid.getTier("warning").entries
+    assert entry.label.replace('""', '"') == WARNED.warning and (entry.start, entry.end) == (0.0, 2.5)

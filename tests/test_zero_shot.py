@@ -10,7 +10,7 @@ import soundfile
 
 from tests.student.test_borrowed import TOKENS, model
 from tests.student.test_model import waveforms
-from wavu import zero_shot
+from wavu import hub, zero_shot
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
 from wavu.store import read_json, read_table, write_json, write_table
@@ -98,7 +98,7 @@ def test_recordings_become_hypotheses_in_phones_of_the_text(text: Path, tmp_path
     assert "no about.json" in told and "broken.wav is left out" in told and "mapped at a distance" in told
     rows = {row["id"]: row["phones"].split() for row in read_table(out, ["id", "phones"])}
     assert list(rows) == ["0", "1", "2", "3"] and set().union(*rows.values()) <= set(TARGETS) and any(rows.values())
-    student = borrowed.read(str(name), offline=True)
+    student = borrowed.read(hub.Source(str(name)))
     engine = MappedEngine.of(student, mapping_of([token for token in TOKENS if borrowed.is_phone(token)], TARGETS, "en-us"))
     (alone,) = engine.hear([waves[2]])
     assert alone.phones == rows["2"]

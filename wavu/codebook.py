@@ -75,7 +75,7 @@ def _stage(settings: Codebook, name: str, source: str, recordings: list[Recordin
 
 def _quantiser(name: str, batch_seconds: float) -> Quantiser:
     """That of a model by its folder or its name on the hub."""
-    model, extractor = hub.load(name, partial(read, name), what=f"the model {name}")
+    model, extractor = hub.load(name, read, what=f"the model {name}")
     return Quantiser(model, extractor, batch_seconds=batch_seconds)
 
 

@@ -18,9 +18,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from wavu import hub
 from wavu.errors import WavuError
 from wavu.progress import say
-from wavu.settings.base import Block, seldom_set
+from wavu.settings.base import Block, Loading, seldom_set
 from wavu.settings.mistakes import checked, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -60,7 +61,9 @@ def command(
         @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)
         def task(config: DictConfig) -> None:
             try:
-                work(_checked(name, schema, config))
+                settings = _checked(name, schema, config)
+                with hub.trusting(isinstance(settings, Loading) and settings.trust_pickle):
+                    work(settings)
             except WavuError as error:
                 _fail(error)
             except KeyboardInterrupt:

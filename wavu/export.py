@@ -19,6 +19,7 @@ import torch
 from transformers import PreTrainedModel, Wav2Vec2FeatureExtractor
 
 import wavu
+from wavu import hub
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.whisper import Whisper
 from wavu.audio.whisper_ctc import WhisperCtc, WhisperCtcConfig
@@ -45,6 +46,7 @@ def main_work(settings: Export) -> None:
     """Copy the student beside its card; the folder appears when it is whole."""
     model, out = settings.model, settings.out
     counts = finished(model, "self_train")["counts"]
+    hub.refuse_pickles(model / "student")
     if not (model / "student" / WEIGHTS).exists():
         raise WavuError(
             f"{model} holds an HMM and no CTC student, which alone can be exported; run wavu.self_train with student=small"
@@ -67,6 +69,8 @@ def main_work(settings: Export) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    if counts["suspected_failed"]:
+        say(f"warning: suspected failed ({counts['suspected_failed']}); do not trust what it says")
     say(f"{len(student.phones)} phones, {megabytes:.1f} MB; {call(str(out), student)} opens it")
 
 

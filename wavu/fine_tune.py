@@ -173,7 +173,12 @@ def inputs_of(student: Student, recordings: Sequence[Recording]) -> Callable[[in
 
     def read(place: int) -> np.ndarray:
         recording = recordings[place]
-        return student.inputs(read_audio(recording.path, start=recording.start, end=recording.end))
+        try:
+            return student.inputs(read_audio(recording.path, start=recording.start, end=recording.end))
+        except WavuError as error:
+            raise WavuError(
+                f"cannot hear {recording.path}: {error}; put it back where manifest.tsv of audio= names it"
+            ) from error
 
     if student.hears_waveforms:
         return read

@@ -23,10 +23,10 @@ Put = Callable[[Transcription], object]
 
 
 def recordings_of(files: list[str]) -> list[Recording]:
-    """The recordings that files, folders and the list on standard input name. A file on the list need not exist.
+    """The recordings that files, folders and the list on standard input name. One of several need not exist: hearing it tells so.
 
     Raises:
-        WavuError: nothing was given, one that was typed does not exist, or two would have one id.
+        WavuError: nothing was given or nothing of it exists, or two would have one id.
     """
     if not files:
         raise WavuError("no audio was given; write the files, or a folder of them, after the command")
@@ -34,11 +34,11 @@ def recordings_of(files: list[str]) -> list[Recording]:
     typed = [name for name in files if name != STANDARD_INPUT]
     if not typed and not listed:
         raise WavuError("no path came on standard input; expected one per line, as find and ls print them")
-    for name in typed:
-        if not Path(name).exists():
-            raise WavuError(f"{name} does not exist; check the path")
+    named = typed + listed
+    if not any(Path(name).exists() for name in named):
+        raise WavuError(f"{named[0]} does not exist{', nor do the others' if named[1:] else ''}; check the path")
     found: dict[str, Recording] = {}  # by path: what is named twice is heard once
-    for path in map(Path, typed + listed):
+    for path in map(Path, named):
         for recording in find_audio(path) if path.is_dir() else [Recording(path.stem, path)]:
             found.setdefault(os.path.abspath(recording.path), recording)
     return _distinct(found)
@@ -79,11 +79,11 @@ def _names_a_file(out: Path, written_as: Format) -> bool:
 
 
 @contextmanager
-def opened(out: Path, written_as: Format, *, words: bool) -> Iterator[Put]:
+def opened(out: Path, written_as: Format, *, words: bool, warning: str) -> Iterator[Put]:
     """Where transcriptions go one by one: a file that appears when all are in it, or a folder with a file each."""
     if _names_a_file(out, written_as):
         with atomic(out) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(written_as.header(words))
+            file.write(written_as.header(words, warning))
             yield lambda transcription: file.write(written_as.write(transcription))
     else:
         yield lambda transcription: write_text(out / f"{transcription.id}{written_as.ending}", written_as.write(transcription))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wavu.errors import WavuError
 from wavu.ragged import Ragged
 from wavu.stage import finished
-from wavu.store import read_array, read_table
+from wavu.store import intact, read_array, read_table
 
 SILENCE = "<SIL>"
 
@@ -39,10 +40,33 @@ class Speech:
         """Open the output folder of ``prepare_audio``."""
         counts = finished(folder, "prepare_audio")["counts"]
         names = ["frames", "units", "segments", "starts"] + ["targets"] * ("targets" in counts)
-        shards = sorted((folder / "shards").iterdir())
-        arrays = {name: _rows_of(shards, name) for name in names}
+        below = {"units": counts["clusters"], "targets": counts.get("targets", 0)}
+        with intact(folder / "shards"):
+            shards = sorted((folder / "shards").iterdir())
+            arrays = {name: _rows_of(shards, name, below.get(name)) for name in names}
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
-        return cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
+        speech = cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
+        speech._check(folder)
+        return speech
+
+    def _check(self, folder: Path) -> None:
+        """Refuse parts that do not belong together.
+
+        Raises:
+            WavuError: they do not.
+        """
+        alike = [
+            (self.frames, self.units),
+            (self.segments, self.starts),
+            *([(self.frames, self.targets)] if self.targets else []),
+        ]
+        if len(self.ids) != len(self.frames):
+            raise WavuError(
+                f"{folder}/manifest.tsv has {len(self.ids)} utterances, the shards beside it {len(self.frames)}; run wavu.prepare_audio again"
+            )
+        if not all(np.array_equal(one.offsets, other.offsets) for one, other in alike) or self.frames.flat.ndim != 2:
+            raise WavuError(f"the files in {folder}/shards do not fit together; one is damaged: run wavu.prepare_audio again")
+        check_starts(self.starts, self.frames.lengths, folder / "shards")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,25 +110,47 @@ class Text:
     def read(cls, folder: Path) -> "Text":
         """Open the output folder of ``prepare_text``."""
         finished(folder, "prepare_text")
-        phones = (folder / "phones.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        with intact(folder / "phones.txt"):
+            *phones, end = (folder / "phones.txt").read_text(encoding="utf-8").split("\n")
+            if end or SILENCE not in phones[-1:] or len(set(phones)) < len(phones):
+                raise ValueError(f"no phones, each once, with {SILENCE} as the last")
         number = {phone: index for index, phone in enumerate(phones)}
         lexicon = read_table(folder / "lexicon.tsv", ["word", "phones"])
+        if strange := [phone for row in lexicon for phone in row["phones"].split() if phone not in number]:
+            raise WavuError(f"{folder}/lexicon.tsv has the phone '{strange[0]}', phones.txt has not; run wavu.prepare_text again")
         spelled = [np.array([number[phone] for phone in row["phones"].split()]) for row in lexicon]
         words = [row["word"] for row in lexicon]
-        return cls(phones, words, Ragged.of(spelled, np.int16), Ragged.read(folder, "lines"))
+        return cls(phones, words, Ragged.of(spelled, np.int16), Ragged.read(folder, "lines", below=len(words)))
 
 
-def _rows_of(shards: list[Path], name: str) -> Ragged:
+def check_starts(starts: Ragged, lengths: np.ndarray, where: Path) -> None:
+    """Refuse first frames of segments (S) that do not begin at 0 and ascend within utterances of so many frames (B).
+
+    Raises:
+        WavuError: they do not; ``where`` is what to name.
+    """
+    first = starts.offsets[:-1][starts.lengths > 0]
+    rising = np.diff(starts.flat.astype(np.int64)) > 0
+    rising[first[1:] - 1] = True
+    fit = len(starts) == len(lengths) and rising.all() and not starts.flat[first].any()
+    if not fit or (starts.flat[starts.offsets[1:][starts.lengths > 0] - 1] >= lengths[starts.lengths > 0]).any():
+        raise WavuError(
+            f"the segments in {where} do not fit its utterances; a file is damaged: run the stage that writes it again"
+        )
+
+
+def _rows_of(shards: list[Path], name: str, below: int | None = None) -> Ragged:
     """Rows of all shards as one: of several, in memory; of one, the memory-map it is.
 
     Opened one after another, as a system lets few more than a thousand files be open at once.
     """
     if len(shards) == 1:
-        return Ragged.read(shards[0], name)
-    offsets = [np.array(read_array(shard / f"{name}.offsets.npy")) for shard in shards]
+        return Ragged.read(shards[0], name, below=below)
+    offsets = [np.array(Ragged.read(shard, name, below=below).offsets) for shard in shards]
     ends = np.cumsum([0, *(each[-1] for each in offsets)])
     first = read_array(shards[0] / f"{name}.npy")
     flat = np.empty((ends[-1], *first.shape[1:]), first.dtype)
     for shard, start, end in zip(shards, ends[:-1], ends[1:], strict=True):
-        flat[start:end] = read_array(shard / f"{name}.npy")
+        with intact(shard / f"{name}.npy"):
+            flat[start:end] = read_array(shard / f"{name}.npy")
     return Ragged(flat, np.concatenate([[0], *(each[1:] + end for each, end in zip(offsets, ends[:-1], strict=True))]))

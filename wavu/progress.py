@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from wavu import units
 
@@ -51,11 +52,24 @@ def track(what: str, total: float, unit: str, table: Callable[[], Table] | None 
         yield _logged(what, total, unit)
 
 
+class _Left(ProgressColumn):
+    """The time that is left by the rate so far, the wait since the last advance included."""
+
+    def render(self, task: Task) -> Text:
+        """As a log has it."""
+        return Text(_left(task.completed, task.total or 0.0, task.elapsed or 0.0))
+
+
+def _left(done: float, total: float, seconds: float) -> str:
+    """When so much of a total, done in so many seconds, will be all of it."""
+    return f"ETA {units.duration_words(max(0.0, total - done) * seconds / done)}" if done and seconds else "ETA unknown"
+
+
 @contextmanager
 def _living(what: str, total: float, unit: str, table: Callable[[], Table] | None) -> Iterator[Callable[..., None]]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(), _Left(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     line = Progress(*columns, console=console)
     task = line.add_task(what, total=total, rate="", note="")
@@ -87,7 +101,6 @@ def _logged(what: str, total: float, unit: str) -> Callable[..., None]:
         if now - last >= LOG_EVERY_SECONDS:
             last = now
             rate = done / (now - began)
-            left = units.duration_words(max(0.0, total - done) / rate) if rate else "unknown"
-            say(f"{what}: {done:.0f}/{total:.0f} {unit}, {rate:.4g} {unit}/s, ETA {left} {note}".rstrip())
+            say(f"{what}: {done:.0f}/{total:.0f} {unit}, {rate:.4g} {unit}/s, {_left(done, total, now - began)} {note}".rstrip())
 
     return advance

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wavu.errors import WavuError
 from wavu.store import let_go, read_array, write_array
+
+CHUNK = 2**16  # values looked at at a time: of what lies on disk, no more need be in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +40,28 @@ class Ragged:
         return cls(np.concatenate([part.flat for part in parts]), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @classmethod
-    def read(cls, folder: Path, name: str) -> "Ragged":
-        """Memory-map ``folder/name.npy`` and its ``name.offsets.npy``."""
-        return cls(read_array(folder / f"{name}.npy"), np.asarray(read_array(folder / f"{name}.offsets.npy")))
+    def read(cls, folder: Path, name: str, *, below: int | None = None) -> "Ragged":
+        """Memory-map ``folder/name.npy`` and its ``name.offsets.npy``. below: where there is one, values count from 0 up to it.
+
+        Raises:
+            WavuError: a file is missing or damaged, or the two do not belong together.
+        """
+        rows = cls(read_array(folder / f"{name}.npy"), np.asarray(read_array(folder / f"{name}.offsets.npy")))
+        rows.check(folder / f"{name}.npy", below)
+        return rows
+
+    def check(self, path: Path, below: int | None = None) -> None:
+        """Refuse rows that cannot be what was written to a file.
+
+        Raises:
+            WavuError: offsets do not lead from 0 through ascending places to the end; a value is not finite, or no count ``below``.
+        """
+        flat, offsets = self.flat, self.offsets
+        whole = flat.ndim and offsets.ndim == 1 and len(offsets) and offsets.dtype.kind in "iu"
+        if not whole or offsets[0] or offsets[-1] != len(flat) or (np.diff(offsets) < 0).any():
+            raise WavuError(f"{path} does not fit its offsets beside it; one is damaged: run the stage that writes it again")
+        if flat.dtype.kind not in "iuf" or not all(_sound(flat[at : at + CHUNK], below) for at in range(0, len(flat), CHUNK)):
+            raise WavuError(f"{path} is damaged (values out of range); run the stage that writes it again")
 
     def write(self, folder: Path, name: str) -> None:
         """Write ``folder/name.npy`` and ``folder/name.offsets.npy``."""
@@ -100,3 +122,10 @@ class Ragged:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
+
+
+def _sound(values: np.ndarray, below: int | None) -> bool:
+    """Whether values are finite or, where ``below`` is given, whole numbers from 0 up to it."""
+    if below is None:
+        return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+    return values.dtype.kind in "iu" and (not values.size or (values.min() >= 0 and values.max() < below))

@@ -23,6 +23,8 @@ from wavu.engines.engine import Engine, Heard
 from wavu.engines.read import read_engine, read_words
 from wavu.errors import WavuError
 from wavu.feed import ahead
+from wavu.progress import say
+from wavu.store import read_json
 from wavu.transcription import Span, Transcription
 from wavu.units import HOP_SECONDS, seconds
 
@@ -81,7 +83,7 @@ class Recogniser:
     """An engine, perhaps a word decoder, and how recordings come to them.
 
     vad: the block of settings that finds the pauses at which recordings longer than max_seconds are cut. min_seconds:
-    shorter ones are refused.
+    shorter ones are refused. warning: why what it says is not to be trusted; "" where nothing is known against it.
     """
 
     engine: Engine
@@ -89,17 +91,23 @@ class Recogniser:
     min_seconds: float
     max_seconds: float
     words: Words | None = None
+    warning: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> "Recogniser":
-        """Open the output of self_train or of gan_train.
+        """Open the output of self_train or of gan_train; one that was suspected to have failed is warned of.
 
         Raises:
             WavuError: the folder is neither, is not finished, or its encoder is not the one it was made with.
         """
         engine, front_end = read_engine(folder)
         settings = {name: front_end.settings[name] for name in ("vad", "min_seconds", "max_seconds")}
-        return cls(engine, **settings, words=read_words(folder, engine))
+        record = read_json(folder / "stage.json") if (folder / "stage.json").exists() else {}
+        why = record.get("counts", {}).get("suspected_failed")
+        warning = f"suspected failed ({' '.join(str(why).split())}); do not trust what it says" if why else ""
+        if warning:
+            say(f"warning: {folder} {warning}")
+        return cls(engine, **settings, words=read_words(folder, engine), warning=warning)
 
     @property
     def phones(self) -> list[str]:
@@ -188,7 +196,7 @@ class Recogniser:
         """What is said in each piece, at its times in the recording; nothing where there is no speech."""
         heard = self.engine.hear([piece.speech for piece in pieces if len(piece.speech)])
         for piece in pieces:
-            empty = Transcription("", seconds(len(piece.part.waveform)), [], None if self.words is None else [])
+            empty = Transcription("", seconds(len(piece.part.waveform)), [], None if self.words is None else [], self.warning)
             yield self._said(empty, piece, next(heard)) if len(piece.speech) else empty
 
     def _said(self, empty: Transcription, piece: Piece, heard: Heard) -> Transcription:

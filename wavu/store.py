@@ -9,7 +9,7 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -63,6 +63,33 @@ def atomic_files(folder: Path, *, last: str) -> Iterator[Path]:
         raise WavuError(f"cannot write {folder}: {error.strerror or error}; free some space or choose another out_dir") from error
 
 
+class Facts(dict):
+    """What a file says, by names; one that is missing is told of with the file."""
+
+    def __init__(self, facts: Mapping, path: Path) -> None:
+        super().__init__(facts)
+        self.path = path
+
+    def __missing__(self, name: str) -> None:
+        raise WavuError(f"{self.path} is damaged (it has no '{name}'); run the stage that writes it again")
+
+
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Within the block, what fails can only fail because a file is not as it was written. path: that file, or its folder.
+
+    Raises:
+        WavuError: it fails.
+    """
+    try:
+        yield
+    except WavuError:
+        raise
+    except Exception as error:
+        cause = " ".join(str(error).split())[:120] or type(error).__name__
+        raise WavuError(f"{path} is damaged ({cause}); run the stage that writes it again") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic(path) as temporary:
@@ -94,8 +121,11 @@ def read_array(path: Path) -> np.ndarray:
     """Memory-map one ``.npy`` file."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
+    except FileNotFoundError as error:
+        raise WavuError(f"{path} is missing; is {path.parent} the folder of a finished stage?") from error
+    except Exception as error:  # numpy parses the header as Python, and a damaged one raises all kinds
+        cause = " ".join(str(error).split())[:120]
+        raise WavuError(f"cannot read {path}: {cause}; run the stage that writes it again") from error
 
 
 def write_json(path: Path, value: object) -> None:
@@ -110,10 +140,13 @@ def read_json(path: Path) -> dict:
         WavuError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda facts: Facts(facts, path))
+        if not isinstance(facts, dict):
+            raise ValueError("it holds no names")
+        return facts
     except FileNotFoundError as error:
         raise WavuError(f"{path} is missing; is {path.parent} the folder of a finished stage?") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WavuError(f"cannot read {path}: {error}; run the stage that writes it again") from error
 
 
@@ -133,7 +166,8 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     """
     try:
         with safe_open(path, "numpy") as file:
-            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["about"])
+            tensors = Facts({name: file.get_tensor(name) for name in file.keys()}, path)
+            about = json.loads(file.metadata()["about"], object_hook=lambda facts: Facts(facts, path))
         if about.pop(CHECKSUM, None) not in (None, _checksum(tensors)):
             raise ValueError("its numbers are not those that were written")
         return tensors, about

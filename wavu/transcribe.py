@@ -37,11 +37,11 @@ def main_work(settings: Transcribe) -> None:
     check_out(out, written_as, len(recordings))
     recogniser = opened_recogniser(settings)
     with ExitStack() as open_files:
-        words = recogniser.words is not None
-        puts = [open_files.enter_context(opened(out, written_as, words=words)) if out else printing(written_as, words=words)]
+        known = {"words": recogniser.words is not None, "warning": recogniser.warning}
+        puts = [open_files.enter_context(opened(out, written_as, **known)) if out else printing(written_as, **known)]
         if settings.times:
-            layout = Format("", times, header=lambda words: "id\tstart\tend\tphone\n")
-            puts.append(open_files.enter_context(opened(settings.times, layout, words=False)))
+            layout = Format("", times, header=lambda words, warning: "id\tstart\tend\tphone\n")
+            puts.append(open_files.enter_context(opened(settings.times, layout, **known)))
         summary = transcribe_all(recordings, recogniser, puts)
     say(summary + (f" -> {out}" if out else ""))
 
@@ -72,9 +72,9 @@ def chosen_format(name: str | None, out: Path | None) -> Format:
     return FORMATS[name or told or "txt"]
 
 
-def printing(written_as: Format, *, words: bool) -> Put:
-    """Transcriptions go to standard output, the header not before the first of them."""
-    header = [written_as.header(words)]
+def printing(written_as: Format, *, words: bool, warning: str) -> Put:
+    """Transcriptions go to standard output, the header not before the first of them; plain text without a warning, which is told already."""
+    header = [written_as.header(words, "" if written_as.ending == FORMATS["txt"].ending else warning)]
     return lambda transcription: _print((header.pop() if header else "") + written_as.write(transcription))
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 PAUSE_SECONDS = 0.5  # of silence end a cue, as a sentence would
+WARNING_SECONDS = 5.0  # at most, that subtitles begin with one
 CUE_SECONDS, CUE_CHARACTERS = 6.0, 84  # at most: two lines of 42 characters, read in six seconds, as subtitles usually are
 
 
@@ -24,12 +25,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Transcription:
-    """What was heard in ``seconds`` of audio. words: None where the recogniser knows no words. ``str()`` of it is the text."""
+    """What was heard in ``seconds`` of audio. words: None where the recogniser knows no words. ``str()`` of it is the text.
+
+    warning: why it is not to be trusted, where the model was suspected to have failed; else "".
+    """
 
     id: str
     seconds: float
     phones: list[Span]
     words: list[Span] | None = None
+    warning: str = ""
 
     @property
     def spans(self) -> list[Span]:
@@ -44,13 +49,13 @@ class Transcription:
 class Format:
     """ending: of its files. write: one recording as text. one_each: whether a file holds one recording only.
 
-    header: what comes before the first recording, by whether words are known.
+    header: what comes before the first recording, by whether words are known, and a warning if there is one.
     """
 
     ending: str
     write: Callable[[Transcription], str]
     one_each: bool = False
-    header: Callable[[bool], str] = lambda words: ""
+    header: Callable[[bool, str], str] = lambda words, warning: ""
 
 
 def cues(spans: list[Span]) -> Iterator[list[Span]]:
@@ -112,19 +117,23 @@ def _json(transcription: Transcription) -> str:
         facts[name] = spans and [
             {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(span).items()} for span in spans
         ]
-    return json.dumps(facts, ensure_ascii=False) + "\n"
+    return json.dumps(facts | {"warning": transcription.warning or None}, ensure_ascii=False) + "\n"
 
 
 def _srt(transcription: Transcription) -> str:
+    """A warning is a cue of its own, the first: the format knows no comments."""
+    warned = [Span(f"[{transcription.warning}]", 0.0, min(WARNING_SECONDS, transcription.seconds), 1.0)]
+    found = [*([warned] if transcription.warning else []), *cues(transcription.spans)]
     return "\n".join(
         f"{number}\n{_clock(cue[0].start, ',')} --> {_clock(cue[-1].end, ',')}\n{_text(cue)}\n"
-        for number, cue in enumerate(cues(transcription.spans), start=1)
+        for number, cue in enumerate(found, start=1)
     )
 
 
 def _vtt(transcription: Transcription) -> str:
     escaped = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-    return "WEBVTT\n" + "".join(
+    note = f"\nNOTE {transcription.warning.replace('-->', '->')}\n" if transcription.warning else ""
+    return f"WEBVTT\n{note}" + "".join(
         f"\n{_clock(cue[0].start, '.')} --> {_clock(cue[-1].end, '.')}\n{_text(cue).translate(escaped)}\n"
         for cue in cues(transcription.spans)
     )
@@ -138,8 +147,10 @@ def _clock(seconds: float, point: str) -> str:
 
 
 def _textgrid(transcription: Transcription) -> str:
-    """Praat's long text format: a tier of words, where there are any, above a tier of phones."""
+    """Praat's long text format: a tier of words, where there are any, above a tier of phones; a warning is a tier below."""
     known = {"words": transcription.words, "phones": transcription.phones}
+    if transcription.warning:
+        known["warning"] = [Span(transcription.warning, 0.0, transcription.seconds, 1.0)]
     tiers = {name: _tiled(spans, transcription.seconds) for name, spans in known.items() if spans is not None}
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {transcription.seconds:.4f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
@@ -167,9 +178,9 @@ def _tiled(spans: list[Span], seconds: float) -> list[tuple[float, float, str]]:
 
 
 FORMATS = {
-    "txt": Format(".txt", _txt),
-    "tsv": Format(".tsv", _tsv, header=lambda words: "id\tphones\twords\n" if words else "id\tphones\n"),
-    "ctm": Format(".ctm", _ctm),
+    "txt": Format(".txt", _txt, header=lambda words, warning: f"# {warning}\n" if warning else ""),
+    "tsv": Format(".tsv", _tsv, header=lambda words, warning: "id\tphones\twords\n" if words else "id\tphones\n"),
+    "ctm": Format(".ctm", _ctm, header=lambda words, warning: f";; {warning}\n" if warning else ""),
     "json": Format(".json", _json, one_each=True),
     "srt": Format(".srt", _srt, one_each=True),
     "vtt": Format(".vtt", _vtt, one_each=True),

@@ -15,7 +15,6 @@ A model that is known to have seen labels of this language (its about.json, whic
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,13 +98,13 @@ def main_work(settings: ZeroShot) -> None:
     refuse_known(name, language)
     recordings = recordings_of(settings.files)
     check_out(out, FORMATS["tsv"], len(recordings))
-    student = hub.load(name, partial(borrowed.read, name), what=f"the phoneme model {name}")
+    student = hub.load(name, borrowed.read, what=f"the phoneme model {name}")
     mapping = mapping_of([token for token in student.phones if borrowed.is_phone(token)], targets, language)
     if lost := [source for source, match in mapping.items() if not match.phones]:
         say(f"warning: {len(lost)} phones of the model cannot be placed and are never heard: {' '.join(lost)}")
     engine = MappedEngine.of(student, mapping)
     recogniser = Recogniser(engine, **settings.plain("vad", "min_seconds", "max_seconds"))
-    with opened(out, FORMATS["tsv"], words=False) as put:
+    with opened(out, FORMATS["tsv"], words=False, warning="") as put:
         summary = transcribe_all(recordings, recogniser, [put])
     table = settings.mapping or out.with_suffix(".mapping.tsv")
     write_mapping(table, mapping, engine.heard)

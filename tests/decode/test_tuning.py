@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wavu.decode.topology import Topology
-from wavu.decode.tuning import tune
+from wavu.decode.tuning import NothingSaid, tune
 from wavu.decode.words import WordDecoder
 from wavu.errors import WavuError
 from wavu.ragged import Ragged
@@ -77,7 +77,7 @@ def test_the_judge_hears_what_the_decoder_says_under_the_weights(decoder: WordDe
 
 def test_silence_cannot_be_tuned_on(decoder: WordDecoder) -> None:
     silent = [np.log(np.eye(6)[[0, 0, 0]] + 1e-9)]
-    with pytest.raises(WavuError, match="nothing was said"):
+    with pytest.raises(NothingSaid, match="nothing was said"):
         tune(decoder, silent, lambda words, phones: 0.0 if len(words.flat) else np.inf, grid={"word_score": [0.0]})
 
 

@@ -28,7 +28,10 @@ def test_a_student_folder_comes_before_the_hmm_beside_it(tmp_path: Path) -> None
     assert listened is waveform and spans.tolist() == [[0.0, 1.0]]
     (heard,) = engine.hear([listened])
     assert heard.scores.shape[1] == 4 and len(heard.phones) == len(heard.times) == len(heard.confidence)
-    (tmp_path / "student" / "model.safetensors").unlink()  # not finished: what is whole is taken
+    (tmp_path / "student" / "model.safetensors").rename(tmp_path / "student" / "pytorch_model.bin")
+    with pytest.raises(WavuError, match="student has pickled weights"):
+        read_engine(tmp_path)
+    (tmp_path / "student" / "pytorch_model.bin").unlink()  # not finished: what is whole is taken
     write_json(tmp_path / "student" / "config.json", {})
     with pytest.raises(WavuError, match="the encoder gives 78 dims"):
         read_engine(tmp_path)

@@ -18,6 +18,7 @@ from transformers import (
     Wav2Vec2ForPreTraining,
 )
 
+from wavu import hub
 from wavu.errors import WavuError
 from wavu.pretraining.codes import Quantiser, read
 
@@ -59,7 +60,7 @@ def folder(request, tmp_path_factory) -> Path:
 
 
 def quantiser(folder: Path, *, batch_seconds: float = 120) -> Quantiser:
-    return Quantiser(*read(str(folder), True), batch_seconds=batch_seconds)
+    return Quantiser(*read(hub.Source(str(folder))), batch_seconds=batch_seconds)
 
 
 @torch.no_grad()
@@ -115,16 +116,16 @@ def test_models_without_codebooks_are_told_in_one_line(tmp_path: Path) -> None:
     for name in ("hubert", "tuned"):
         Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / name)
         with pytest.raises(WavuError, match=f"{name} has no codebook: .*objective=hubert or fine-tuned") as caught:
-            read(str(tmp_path / name), True)
+            read(hub.Source(str(tmp_path / name)))
         assert "\n" not in str(caught.value)
 
 
 def test_other_rates_are_refused(tmp_path: Path) -> None:
     Wav2Vec2FeatureExtractor(sampling_rate=8_000).save_pretrained(save(tmp_path, "layer"))
     with pytest.raises(WavuError, match="one frame per 20 ms"):
-        read(str(tmp_path), True)
+        read(hub.Source(str(tmp_path)))
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
-        read(str(tmp_path / "nowhere"), True)
+        read(hub.Source(str(tmp_path / "nowhere")))

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining
 
 from tests.pretraining.toy import CODEBOOK, NETWORK
+from wavu import hub
 from wavu.audio.encoder import load_encoder
 from wavu.errors import WavuError
 from wavu.pretraining.network import continued, new_network, write_network
@@ -17,7 +18,7 @@ from wavu.pretraining.network import continued, new_network, write_network
 def test_a_folder_is_opened_by_transformers_and_goes_on(objective: str, tmp_path: Path) -> None:
     model = new_network(objective, NETWORK | (CODEBOOK if objective == "wav2vec2" else {})).eval()
     write_network(model, tmp_path / "encoder")
-    again = continued(objective, str(tmp_path / "encoder"), offline=True)
+    again = continued(objective, hub.Source(str(tmp_path / "encoder")))
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(weight, again.state_dict()[name])
     waveform = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
@@ -39,11 +40,11 @@ def test_a_seed_gives_the_same_weights() -> None:
 def test_what_cannot_go_on_is_refused(tmp_path: Path) -> None:
     write_network(new_network("hubert", NETWORK), tmp_path / "hubert")
     with pytest.raises(WavuError, match="is a hubert model; objective=wav2vec2 goes on from wav2vec2"):
-        continued("wav2vec2", str(tmp_path / "hubert"), offline=True)
+        continued("wav2vec2", hub.Source(str(tmp_path / "hubert")))
     Wav2Vec2ForCTC(Wav2Vec2Config(**NETWORK, vocab_size=5)).save_pretrained(tmp_path / "tuned")
     with pytest.raises(WavuError, match="was fine-tuned or cut"):
-        continued("wav2vec2", str(tmp_path / "tuned"), offline=True)
+        continued("wav2vec2", hub.Source(str(tmp_path / "tuned")))
     other = NETWORK | {"conv_stride": (10, 4, 4)}
     Wav2Vec2ForPreTraining(Wav2Vec2Config(**other, **CODEBOOK)).save_pretrained(tmp_path / "faster")
     with pytest.raises(WavuError, match="one frame per 20 ms"):
-        continued("wav2vec2", str(tmp_path / "faster"), offline=True)
+        continued("wav2vec2", hub.Source(str(tmp_path / "faster")))

@@ -13,7 +13,7 @@ from transformers import AutoModel
 
 from tests.student.test_model import PHONES, encoder
 from tests.student.test_train import tones
-from wavu import phoneme_ctc, prepare_audio, training
+from wavu import hub, phoneme_ctc, prepare_audio, training
 from wavu.audio.files import Recording
 from wavu.audio.read import read_audio
 from wavu.errors import WavuError
@@ -97,7 +97,7 @@ def test_a_small_network_learns_without_an_encoder(corpus: list[str], tmp_path: 
     code, told = run(*corpus[:3], *QUICK[2:3], *QUICK[4:], *settings, f"out_dir={tmp_path / 'out'}")
     assert code == 0, told
     assert read_json(tmp_path / "out" / "about.json")["PER"] < 0.4  # by chance about 0.8
-    student = borrowed.read(str(tmp_path / "out"), offline=True)
+    student = borrowed.read(hub.Source(str(tmp_path / "out")))
     (scores,) = student.score([read_audio(tmp_path / "de" / "0.wav")], batch_seconds=10.0)
     assert student.phones == Student.read(tmp_path / "out").phones and len(scores)
 

@@ -205,6 +205,30 @@ def test_the_student_gets_what_the_hmm_found_and_a_kill_does_not_cost_the_hmm(
     assert np.array_equal(Ragged.read(out, "student").flat, first.labels.flat)
 
 
+@pytest.mark.parametrize("search", ["words", "phones"])
+def test_a_student_that_has_not_learned_to_speak_is_left_away(
+    search: str, folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    class Mute:
+        def hear(self, rows: np.ndarray) -> list[np.ndarray]:
+            return [np.log(np.eye(V)[[0] * 20] * 0.9 + 1e-9).astype(np.float32) for _ in rows]
+
+    def taught(given: Lessons, folder: Path, **how: object) -> tuple:
+        write_tensors(folder / "model.safetensors", {}, {})
+        said = Ragged.of([[]] * len(given.labels), np.int16)
+        return Mute(), said, {"updates": 7, "lm_perplexity": np.inf, "disagreement": 1.0, "suspected_failed": "silent"}
+
+    monkeypatch.setattr(lessons, "fine_tune", taught)
+    self_training.self_train(settings(folders, "student=small", "gaussians.turns=1", f"search={search}"), no_gan)
+    said, out = capsys.readouterr().err, folders / "hmm"
+    assert "after 7 updates the student has not learned to speak" in said and "student.training.updates=" in said
+    counts = read_json(out / "stage.json")["counts"]
+    assert "student" not in counts and counts["suspected_failed"] is None
+    assert not list(out.glob("student*")) and not (out / "plan.json").exists()
+    engine, _ = read_engine(out)
+    assert engine.phones == PHONES[:-1]
+
+
 def test_a_student_needs_an_encoder_to_fine_tune(folders: Path) -> None:
     with pytest.raises(WavuError, match="prepared with encoder=mfcc"):
         self_training.self_train(settings(folders, "student=wav2vec2"), no_gan)

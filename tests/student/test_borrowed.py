@@ -9,6 +9,7 @@ import torch
 from transformers import HubertConfig, HubertForCTC, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from tests.student.test_model import TINY, encoder, waveforms
+from wavu import hub
 from wavu.errors import WavuError
 from wavu.student.borrowed import is_phone, pooled, read
 
@@ -35,7 +36,7 @@ def model(folder: Path, tokens: list[str] = TOKENS, blank: int = 2, family: str 
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert"])
 @pytest.mark.parametrize("blank", [0, 2, 10])
 def test_the_blank_may_be_any_column(family: str, blank: int, tmp_path: Path) -> None:
-    student = read(str(model(tmp_path, blank=blank, family=family)), offline=True)
+    student = read(hub.Source(str(model(tmp_path, blank=blank, family=family))))
     order = [blank, *(column for column in range(len(TOKENS)) if column != blank)]
     assert student.phones == [TOKENS[column] for column in order[1:]]
     kind = HubertForCTC if family == "hubert" else Wav2Vec2ForCTC
@@ -65,16 +66,16 @@ def test_a_model_of_letters_is_refused(tokens: list[str], reason: str | None, tm
     folder = str(model(tmp_path, tokens, blank=tokens.index("<pad>")))
     if reason:
         with pytest.raises(WavuError, match=reason):
-            read(folder, offline=True)
+            read(hub.Source(folder))
     else:
-        assert read(folder, offline=True).phones == ["a", "b"]
+        assert read(hub.Source(folder)).phones == ["a", "b"]
 
 
 def test_a_model_without_outputs_is_refused(tmp_path: Path) -> None:
     encoder(tmp_path)
     (tmp_path / "vocab.json").write_text('{"<pad>": 0, "a": 1}')
     with pytest.raises(WavuError, match="without outputs"):
-        read(str(tmp_path), offline=True)
+        read(hub.Source(str(tmp_path)))
     (tmp_path / "vocab.json").write_text('{"eng": {"<pad>": 0}}')
     with pytest.raises(WavuError):
-        read(str(tmp_path), offline=True)
+        read(hub.Source(str(tmp_path)))

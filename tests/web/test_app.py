@@ -33,6 +33,7 @@ class Told:
 
     phones: list[str] = field(default_factory=lambda: ["a", '"<b>'])  # one that a page might take for its own
     words: None = None
+    warning: str = ""
     fails: Exception | str | None = None
     given: list[Recording] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)

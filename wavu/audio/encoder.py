@@ -105,16 +105,9 @@ class HuggingFace:
 
 def _of_hugging_face(*, model: str, **settings: object) -> Encoder:
     """The encoder of a model's own kind: Whisper's hears log mel energies, all others waveforms."""
-    from transformers import AutoConfig
-
     from wavu.audio.whisper import Whisper  # here, because it needs seconds
 
-    config = hub.load(
-        model,
-        lambda offline: AutoConfig.from_pretrained(model, local_files_only=offline),
-        what=f"the encoder {model}",
-        instead=WITHOUT,
-    )
+    config = hub.load(model, hub.Source.config, what=f"the encoder {model}", instead=WITHOUT)
     return (Whisper if config.model_type == "whisper" else HuggingFace)(model=model, **settings)
 
 
@@ -138,13 +131,12 @@ def load_encoder(*, kind: str, **settings: object) -> Encoder:
 
 def _load(name: str) -> tuple[nn.Module, Callable]:
     """A model in evaluation mode and its feature extractor, which knows whether the waveform is to be normalised."""
-    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers import AutoModel
 
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # of WavLM's attention, which means it so
 
-    def read(offline: bool) -> tuple[nn.Module, Callable]:
-        extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
-        return AutoModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32).eval(), extractor
+    def read(source: hub.Source) -> tuple[nn.Module, Callable]:
+        return source.network(AutoModel, dtype=torch.float32).eval(), source.extractor()
 
     model, extractor = hub.load(name, read, what=f"the encoder {name}")
     config = model.config

@@ -224,7 +224,7 @@ def _from_row(manifest: Path | str, line: int, row: dict[str, str]) -> Recording
         start, end = (float(row.get(column) or 0) for column in ("start", "end"))
     except ValueError as error:
         raise WavuError(
-            f"{manifest} line {line}: start and end must be seconds, found {row.get('start')!r} and {row.get('end')!r}"
+            f"{manifest} line {line}: start and end must be seconds, found {row.get('start')!r} and {row.get('end')!r}; correct that line"
         ) from error
     if not row["id"] or not row["path"] or start < 0 or 0 < end <= start:
         raise WavuError(f"{manifest} line {line}: expected an id, a path, and a start before the end; found {list(row.values())}")

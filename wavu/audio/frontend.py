@@ -13,7 +13,7 @@ from wavu.audio.pool import mean_pool
 from wavu.audio.segment import pair_starts, segment_starts
 from wavu.audio.vad import keep, speech_spans
 from wavu.ragged import Ragged
-from wavu.store import read_json, read_tensors, write_json, write_tensors
+from wavu.store import intact, read_json, read_tensors, write_json, write_tensors
 from wavu.units import HOP_SECONDS, samples
 
 FRONT_END = ("frontend/frontend.json", "frontend/frontend.safetensors")  # files of a folder that can hear
@@ -66,7 +66,11 @@ class FrontEnd:
     def read(cls, folder: Path) -> "FrontEnd":
         """Open ``frontend.json`` and ``frontend.safetensors``."""
         tensors, _ = read_tensors(folder / "frontend.safetensors")
-        return cls(read_json(folder / "frontend.json"), **tensors)
+        with intact(folder / "frontend.safetensors"):
+            front_end = cls(read_json(folder / "frontend.json"), **tensors)
+            if not all(np.isfinite(value).all() for value in tensors.values()):
+                raise ValueError("values that are not finite")
+        return front_end
 
     def write(self, folder: Path) -> None:
         """Write ``frontend.json`` and, last, ``frontend.safetensors``."""

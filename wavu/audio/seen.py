@@ -13,12 +13,8 @@ def has_seen(encoder: dict, taught: list[str] | None) -> dict:
     """
     if encoder["kind"] != "huggingface":
         return UNKNOWN if encoder["kind"] == "precomputed" else COMPUTED
-    from transformers import AutoConfig
-
     name = encoder["model"]
-    config = hub.load(
-        name, lambda offline: AutoConfig.from_pretrained(name, local_files_only=offline), what=f"the encoder {name}"
-    )
+    config = hub.load(name, hub.Source.config, what=f"the encoder {name}")
     if taught:
         return {"what": f"labelled speech of {', '.join(taught)}", "labelled": taught}
     if config.model_type == "whisper":

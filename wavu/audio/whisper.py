@@ -67,9 +67,7 @@ def _load(name: str) -> tuple[nn.Module, object]:
     """The encoder in evaluation mode, and the extractor of mel energies."""
     from transformers import WhisperFeatureExtractor, WhisperModel
 
-    def read(offline: bool) -> tuple[nn.Module, object]:
-        extractor = WhisperFeatureExtractor.from_pretrained(name, local_files_only=offline)
-        model = WhisperModel.from_pretrained(name, local_files_only=offline, dtype=torch.float32)
-        return model.encoder.eval(), extractor
+    def read(source: hub.Source) -> tuple[nn.Module, object]:
+        return source.network(WhisperModel, dtype=torch.float32).encoder.eval(), source.open(WhisperFeatureExtractor)
 
     return hub.load(name, read, what=f"the encoder {name}")

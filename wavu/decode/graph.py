@@ -21,7 +21,8 @@ from wavu.stage import fingerprint
 from wavu.store import atomic
 from wavu.text.ngram import NGram, read_arpa
 
-VERSION = 1  # of the graphs this module builds
+VERSION = 2  # of the graphs this module builds
+DIGEST_BYTES = 32
 # How far weights may differ and still be one while states are merged; Kaldi's 1/1024 would be seen in the scores.
 SAME_WEIGHT = 1e-5
 
@@ -42,6 +43,8 @@ def graph(words: list[str], pronunciations: Ragged, arpa: Path, topology: Topolo
             raise WavuError(f"{arpa} has no </s>, so no sentence can end; make it with python -m wavu.prepare_text")
         with atomic(path) as temporary:
             built.write(str(temporary))
+            with open(temporary, "ab") as file:
+                file.write(_digest(temporary.read_bytes()))
         found = _read(path)
     return found
 
@@ -56,11 +59,18 @@ def _fingerprint(words: list[str], pronunciations: Ragged, arpa: Path, topology:
 
 
 def _read(path: Path) -> kaldifst.StdConstFst | None:
-    """A graph that was written before; None where there is none, or none that can be read."""
+    """A graph that was written before; None where there is none, or not as it was written: a wrong arc would lead out of memory."""
     try:
-        return kaldifst.StdConstFst.read(str(path)) if path.exists() else None
-    except RuntimeError:
+        content = path.read_bytes()
+        whole = _digest(content[:-DIGEST_BYTES]) == content[-DIGEST_BYTES:]
+        return kaldifst.StdConstFst.read(str(path)) if whole else None
+    except (OSError, RuntimeError):
         return None
+
+
+def _digest(content: bytes) -> bytes:
+    """What stands behind a graph in its file, where Kaldi does not look."""
+    return hashlib.sha256(content).digest()
 
 
 def check(words: list[str], pronunciations: Ragged, topology: Topology) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from wavu import hub
 from wavu.decode.words import Hypothesis
 from wavu.errors import WavuError
 
@@ -34,9 +35,10 @@ class SentenceModel:
         """
         if not (folder / "config.json").is_file():
             raise WavuError(f"{folder} has no config.json; rescore= takes the folder of a Hugging Face causal language model")
+        source = hub.Source(str(folder))
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).to(device).eval()
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = source.network(AutoModelForCausalLM).to(device).eval()
+            tokenizer = source.open(AutoTokenizer)
         except (OSError, ValueError, KeyError) as error:
             cause = str(error).split("\n")[0]
             raise WavuError(f"{folder} is not a causal language model with its tokenizer ({cause})") from error

@@ -15,6 +15,10 @@ WEIGHTS = ("acoustic_scale", "lm_weight", "word_score", "silence_score")
 Judge = Callable[[Ragged, Ragged], float]  # words and phones of B utterances -> a score, lower being better
 
 
+class NothingSaid(WavuError):
+    """No weights could be judged, as under none of them anything was said."""
+
+
 def tune(
     decoder: WordDecoder,
     scores: Sequence[np.ndarray],
@@ -30,7 +34,7 @@ def tune(
     matter, one of them, best lm_weight, needs no values.
 
     Raises:
-        WavuError: the grid names no weight, or has no values; nothing was said under any weights.
+        WavuError: the grid names no weight, or has no values. NothingSaid: nothing was said under any weights.
     """
     _check(grid)
     weights = {name: float(getattr(decoder, name)) for name in WEIGHTS}
@@ -49,7 +53,7 @@ def tune(
         for name, values in grid.items():
             weights = min([weights, *(weights | {name: float(value)} for value in values)], key=score_of)
     if not np.isfinite(score_of(weights)):
-        raise WavuError("no weights of the word search could be judged: nothing was said under any; is the speech silent?")
+        raise NothingSaid("no weights of the word search could be judged: nothing was said under any; is the speech silent?")
     return weights, list(tried.values())
 
 

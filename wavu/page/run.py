@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from wavu.errors import WavuError
-from wavu.prepared import Text
+from wavu.prepared import Text, check_starts
 from wavu.ragged import Ragged
 from wavu.stage import finished
-from wavu.store import read_table
+from wavu.store import intact, read_table
 
 STAGES = {  # folder -> the command that makes it, in the order in which they are run
     "audio": "prepare_audio",
@@ -66,11 +66,14 @@ class Run:
     @cached_property
     def frames(self) -> np.ndarray:
         """How many frames each utterance has (B)."""
-        return np.array([int(row["frames"]) for row in self.manifest])
+        with intact(self.folder / "audio" / "manifest.tsv"):
+            return np.array([int(row["frames"]) for row in self.manifest])
 
     def prepared(self, name: str) -> Ragged:
         """What prepare_audio left of all utterances under a name, such as starts; only what is asked for is read."""
-        return Ragged.join([Ragged.read(shard, name) for shard in sorted((self.folder / "audio" / "shards").iterdir())])
+        with intact(self.folder / "audio" / "shards"):
+            shards = sorted((self.folder / "audio" / "shards").iterdir())
+            return self._of_all(Ragged.join([Ragged.read(shard, name) for shard in shards]), "audio")
 
     @cached_property
     def text(self) -> Text:
@@ -85,17 +88,19 @@ class Run:
     @cached_property
     def starts(self) -> Ragged:
         """First frame of each segment (S), as ``labels`` has them."""
-        return Ragged.read(self.folder / self.labelled, "starts") if self.labelled else self.prepared("starts")
+        starts = self._read(self.labelled, "starts") if self.labelled else self.prepared("starts")
+        check_starts(starts, self.frames, self.folder / (self.labelled or "audio"))
+        return starts
 
     @cached_property
     def labels(self) -> Ragged | None:
         """The phone of each segment (S); None where nothing named them."""
-        return Ragged.read(self.folder / self.labelled, "labels") if self.labelled else None
+        return self._read(self.labelled, "labels", len(self.text.phones)) if self.labelled else None
 
     @cached_property
     def aligned(self) -> Ragged | None:
         """The phone of each frame (N) to the HMM; None without a model."""
-        return Ragged.read(self.folder / "model", "labels") if "model" in self.records else None
+        return self._read("model", "labels", len(self.text.phones)) if "model" in self.records else None
 
     @cached_property
     def said(self) -> dict[str, Ragged]:
@@ -105,8 +110,20 @@ class Run:
             name: rows.keep(rows.run_starts() & (rows.flat != self.silence)) for name, rows in labels.items() if rows is not None
         }
         if "student" in self.counts("model"):
-            found["student"] = Ragged.read(self.folder / "model", "student")
+            found["student"] = self._read("model", "student", self.silence)
         return found
+
+    def _read(self, stage: str, name: str, below: int | None = None) -> Ragged:
+        """A row for each utterance; below: as :meth:`Ragged.read`."""
+        return self._of_all(Ragged.read(self.folder / stage, name, below=below), stage)
+
+    def _of_all(self, rows: Ragged, stage: str) -> Ragged:
+        """The rows, refused where they are not of all utterances."""
+        if len(rows) != len(self.ids):
+            raise WavuError(
+                f"{self.folder / stage} has {len(rows)} utterances, {self.folder}/audio/manifest.tsv {len(self.ids)}; run the stages again"
+            )
+        return rows
 
     def sequences(self) -> dict[str, dict[str, list[str]]]:
         """``said`` as symbols by the ids of the utterances."""

@@ -8,13 +8,12 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     MODEL_FOR_PRETRAINING_MAPPING,
-    AutoConfig,
-    AutoFeatureExtractor,
     AutoModelForPreTraining,
     FeatureExtractionMixin,
     PreTrainedModel,
 )
 
+from wavu import hub
 from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.feed import by_length
@@ -59,27 +58,23 @@ class Quantiser:
         return [row[:length].copy() for row, length in zip(arrays, lengths.tolist(), strict=True)]
 
 
-def read(name: str, offline: bool) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
-    """A model with codebooks, in evaluation mode, and its feature extractor, by folder or by its name on the hub.
-
-    offline: from a folder or the hub's cache alone.
+def read(source: hub.Source) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
+    """A model with codebooks, in evaluation mode, and its feature extractor.
 
     Raises:
         OSError: there is no such model. WavuError: it has no codebook.
     """
-    config = AutoConfig.from_pretrained(name, local_files_only=offline)
+    name, config = source.name, source.config()
     missing = ["quantizer"]
     if type(config) in MODEL_FOR_PRETRAINING_MAPPING:
-        model, report = AutoModelForPreTraining.from_pretrained(
-            name, local_files_only=offline, dtype=torch.float32, output_loading_info=True
-        )
+        model, report = source.network(AutoModelForPreTraining, dtype=torch.float32, output_loading_info=True)
         missing = [key for key in report["missing_keys"] if key.startswith("quantizer")]
     if missing:
         raise WavuError(
             f"{name} has no codebook: a model that was pre-trained with objective=hubert or fine-tuned has none; give one "
             "pre-trained as wav2vec 2.0"
         )
-    extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
+    extractor = source.extractor()
     if np.prod(config.conv_stride) != HOP_SAMPLES or extractor.sampling_rate != RATE_HZ:
         raise WavuError(f"{name} does not give one frame per 20 ms of 16 kHz audio, as every stage of wavu expects")
     return model.eval(), extractor

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 from transformers import (
-    AutoConfig,
     HubertConfig,
     HubertModel,
     PreTrainedModel,
@@ -13,6 +12,7 @@ from transformers import (
     Wav2Vec2ForPreTraining,
 )
 
+from wavu import hub
 from wavu.errors import WavuError
 from wavu.store import atomic_files
 from wavu.units import HOP_SAMPLES, RATE_HZ
@@ -30,19 +30,19 @@ def new_network(objective: str, settings: dict) -> PreTrainedModel:
     return HubertModel(HubertConfig(**STEADY, **settings))
 
 
-def continued(objective: str, name: str, offline: bool) -> PreTrainedModel:
-    """A network by its Hugging Face name or folder, to be trained on. offline: from a folder or the hub's cache alone.
+def continued(objective: str, source: hub.Source) -> PreTrainedModel:
+    """A network to be trained on.
 
     Raises:
         OSError: it cannot be had. WavuError: it is of another kind, lacks the quantiser, or has no frame per 20 ms.
     """
     kind, model_type = (Wav2Vec2ForPreTraining, "wav2vec2") if objective == "wav2vec2" else (HubertModel, "hubert")
-    config = AutoConfig.from_pretrained(name, local_files_only=offline)
+    name, config = source.name, source.config()
     if config.model_type != model_type:
         raise WavuError(
             f"start_from={name} is a {config.model_type} model; objective={objective} goes on from {model_type} models"
         )
-    model, loaded = kind.from_pretrained(name, local_files_only=offline, dtype=torch.float32, output_loading_info=True)
+    model, loaded = source.network(kind, dtype=torch.float32, output_loading_info=True)
     if missing := sorted(loaded["missing_keys"]):
         raise WavuError(
             f"start_from={name} lacks {missing[0]} and {len(missing) - 1} other weights: it was fine-tuned or cut; "

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wavu.settings.base import Count, NotNegative, Place, Positive, Seed, Settings, Share, Source, Whole, Word, Work
+from wavu.settings.base import Count, Loading, NotNegative, Place, Positive, Seed, Settings, Share, Source, Whole, Word, Work
 
 
 class NoVad(Settings):
@@ -225,7 +225,7 @@ def one_source(audio_dir: Path | str | None, manifest: Path | str | None) -> Non
         raise ValueError("give either audio_dir=FOLDER or manifest=FILE.tsv")
 
 
-class PrepareAudio(Work, Recordings):
+class PrepareAudio(Work, Loading, Recordings):
     """``configs/prepare_audio.yaml``."""
 
     encoder: Encoder
@@ -257,7 +257,7 @@ class PrepareAudio(Work, Recordings):
         return self
 
 
-class Codebook(Work, Recordings):
+class Codebook(Work, Loading, Recordings):
     """``configs/codebook.yaml``."""
 
     model: Word

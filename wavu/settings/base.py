@@ -89,6 +89,13 @@ class Work(Settings):
     """true: throw away what out_dir holds and start again"""
 
 
+class Loading(Settings):
+    """What every command has that opens a model which somebody else may have made."""
+
+    trust_pickle: bool = Field(default=False, exclude=True)
+    """true: read weights that are pickled too, where there are no safetensors; a pickle can run any code when it is read"""
+
+
 def seldom_set(schema: type[Settings], values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
     """Settings that stand in no YAML: name, value and what it is, of the variants that ``values`` has chosen."""
     for name, field in schema.model_fields.items():

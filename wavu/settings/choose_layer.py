@@ -3,12 +3,12 @@
 from pydantic import model_validator
 
 from wavu.settings.audio import HuggingFace, KMeans, Recordings, one_source
-from wavu.settings.base import Count, Place, Positive, Seed, Work
+from wavu.settings.base import Count, Loading, Place, Positive, Seed, Work
 from wavu.settings.decipher import Decipher
 from wavu.settings.selection import Selection
 
 
-class ChooseLayer(Work, Recordings):
+class ChooseLayer(Work, Loading, Recordings):
     """``configs/choose_layer.yaml``."""
 
     encoder: HuggingFace

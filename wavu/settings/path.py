@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from wavu.settings.audio import Encoder
-from wavu.settings.base import Count, Place, Seed, Settings, Whole, Word
+from wavu.settings.base import Count, Loading, Place, Seed, Settings, Whole, Word
 from wavu.settings.text import Units
 
 OF_LEARN = {"encoder", "out_dir", "audio_dir", "text", "audio", "gan", "language", "units", "voice", "seed"}
@@ -43,7 +43,7 @@ class LearnStages(Settings):
     self_train: list[str]
 
 
-class Learn(Material):
+class Learn(Material, Loading):
     """``configs/learn.yaml``."""
 
     encoder: Encoder

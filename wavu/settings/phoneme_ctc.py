@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, model_validator
 
-from wavu.settings.base import NotNegative, Place, Positive, Seed, Share, Word, Work
+from wavu.settings.base import Loading, NotNegative, Place, Positive, Seed, Share, Word, Work
 from wavu.settings.student import FineTuning, Small
 
 
@@ -17,7 +17,7 @@ def _named(value: object) -> object:
 ByLanguage = Annotated[dict[Word, Place], BeforeValidator(_named)]
 
 
-class PhonemeCtc(Work):
+class PhonemeCtc(Work, Loading):
     """``configs/phoneme_ctc.yaml``."""
 
     fine_tuning: FineTuning

@@ -8,6 +8,7 @@ from wavu.settings.base import (
     Between,
     Count,
     Dropout,
+    Loading,
     NotNegative,
     Number,
     Positive,
@@ -225,7 +226,7 @@ class Hubert(Settings):
         return self
 
 
-class Pretrain(Work):
+class Pretrain(Work, Loading):
     """``configs/pretrain.yaml``."""
 
     pretrain: Size

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from wavu.settings.base import Count, Dropout, NotNegative, Place, Positive, Seed, Settings, Word, Work
+from wavu.settings.base import Count, Dropout, Loading, NotNegative, Place, Positive, Seed, Settings, Word, Work
 from wavu.settings.selection import Selection
 
 
@@ -92,7 +92,7 @@ class Search(Settings):
     """of it"""
 
 
-class DecipherSegments(Work):
+class DecipherSegments(Work, Loading):
     """``configs/decipher_segments.yaml``."""
 
     selection: Selection

@@ -4,7 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from wavu.settings.base import Block, Count, NotNegative, Number, Place, Positive, Seed, Settings, Share, Whole, Word, Work
+from wavu.settings.base import (
+    Block,
+    Count,
+    Loading,
+    NotNegative,
+    Number,
+    Place,
+    Positive,
+    Seed,
+    Settings,
+    Share,
+    Whole,
+    Word,
+    Work,
+)
 from wavu.settings.selection import Selection
 from wavu.settings.student import Student
 
@@ -195,7 +209,7 @@ class Deciphered(Settings):
 # The command
 
 
-class SelfTrain(Work):
+class SelfTrain(Work, Loading):
     """``configs/self_train.yaml``."""
 
     selection: Selection

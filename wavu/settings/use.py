@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from wavu.settings.audio import Vad
-from wavu.settings.base import Count, NotNegative, Place, Positive, Settings, Word
+from wavu.settings.base import Count, Loading, NotNegative, Place, Positive, Word
 
 PartSeconds = Annotated[float, Field(ge=1, le=1e12)]  # a part must have room for a word
 Port = Annotated[int, Field(ge=0, le=2**16 - 1)]
 
 
-class Transcribe(Settings):
+class Transcribe(Loading):
     """``configs/transcribe.yaml``."""
 
     files: list[Word]
@@ -27,7 +27,7 @@ class Transcribe(Settings):
     """sentences that rescore= chooses among"""
 
 
-class Serve(Settings):
+class Serve(Loading):
     """``configs/serve.yaml``."""
 
     model: Place
@@ -39,14 +39,14 @@ class Serve(Settings):
     """of audio; a longer recording is refused"""
 
 
-class Export(Settings):
+class Export(Loading):
     """``configs/export.yaml``."""
 
     model: Place
     out: Place
 
 
-class ZeroShot(Settings):
+class ZeroShot(Loading):
     """``configs/zero_shot.yaml``."""
 
     files: list[Word]

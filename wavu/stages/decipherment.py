@@ -9,6 +9,7 @@ from wavu.audio.pool import pool_runs
 from wavu.decipher.hmm import packed
 from wavu.decipher.search import Matcher, decipher, n_reports
 from wavu.decipher.viterbi import decode
+from wavu.errors import WavuError
 from wavu.gan.label import output_starts
 from wavu.gan.runs import spoken
 from wavu.gan.warm_start import most_common
@@ -115,9 +116,11 @@ def write_decipherment(
     )
 
 
-def take_over(self_trained: Path, phones: list[str], folder: Path) -> None:
-    """Write what self_train has found in place of a decipherment."""
-    labels = Ragged.read(self_trained, "labels")
+def take_over(self_trained: Path, phones: list[str], offsets: np.ndarray, folder: Path) -> None:
+    """Write what self_train has found in place of a decipherment. offsets (B + 1): of the frames of the speech."""
+    labels = Ragged.read(self_trained, "labels", below=len(phones))
+    if not np.array_equal(labels.offsets, offsets):
+        raise WavuError(f"labels.npy in {self_trained} is not of this speech; run wavu.self_train again")
     labels.write(folder, "labels")
     tensors, about = read_tensors(self_trained / "hmm.safetensors")
     silence = {"probability": about["silence"]["probability"], **silent_ends(labels, len(phones) - 1)}

@@ -77,7 +77,7 @@ def _task(speech: Speech, text: Text, settings: GanTrain, folder: Path) -> GanTa
     if settings.warm_start == "none":
         return GanTask(speech, generator.hears, stride, None, settings.silence.plain(), settings.phones_per_second)
     if settings.self_trained:
-        take_over(settings.self_trained, text.phones, folder)
+        take_over(settings.self_trained, text.phones, speech.frames.offsets, folder)
     elif not (folder / "hmm.safetensors").exists():
         write_decipherment(speech, text, folder, **settings.decipher.plain(), seed=settings.seed)
     more = settings.plain("repool", "phones_per_second")

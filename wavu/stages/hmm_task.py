@@ -12,7 +12,7 @@ from wavu.decode.greedy import per_frame
 from wavu.device import find_device
 from wavu.engines.generator import members_labels
 from wavu.errors import WavuError
-from wavu.prepared import Speech, Text
+from wavu.prepared import Speech, Text, check_starts
 from wavu.ragged import Ragged
 from wavu.selection import Judge
 from wavu.store import read_json, read_table, read_tensors
@@ -88,10 +88,13 @@ def deciphered(folder: Path) -> bool:
 def first_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, dict]:
     """The phone of each frame, by the chosen generator or a majority of the best, and where they took silences to be."""
     about = read_json(gan / "found.json") if deciphered(gan) else read_tensors(gan / "generator.safetensors")[1]
-    labels = Ragged.read(gan, "labels")
+    labels, starts = Ragged.read(gan, "labels", below=len(about["phones"])), Ragged.read(gan, "starts")
+    check_starts(starts, speech.frames.lengths, gan)
+    if not np.array_equal(labels.offsets, starts.offsets):
+        raise WavuError(f"labels and starts in {gan} do not fit together; one is damaged: run the stage that writes them again")
     if voters > 1:
         labels = _majority(labels, _members_labels(gan, speech, voters - 1, about), len(about["phones"]))
-    rows = zip(labels, Ragged.read(gan, "starts"), speech.frames.lengths, strict=True)
+    rows = zip(labels, starts, speech.frames.lengths, strict=True)
     return Ragged.of([per_frame(*row) for row in rows], np.int16), about["silence"]
 
 

@@ -1,5 +1,6 @@
 """The student of self-training: what it learns from, what it starts from, and the weights of its word search."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import numpy as np
 from wavu.audio.files import read_manifest
 from wavu.decode import ctc
 from wavu.decode.topology import Topology
-from wavu.decode.tuning import tune
+from wavu.decode.tuning import NothingSaid, tune
 from wavu.errors import WavuError
 from wavu.fine_tune import Lessons, fine_tune
+from wavu.progress import say, track
 from wavu.ragged import Ragged
 from wavu.settings.student import AnyStudent, PretrainedStudent
 from wavu.stage import finished
@@ -29,8 +31,8 @@ def teach(
     search: str,
     utterances: int,
     seed: int,
-) -> dict:
-    """Fine-tune a CTC student on what the HMM found, and tune its word search; its counts.
+) -> dict | None:
+    """Fine-tune a CTC student on what the HMM found, and tune its word search; its counts. None: it says nothing, and is left away.
 
     folders: of what came before, by name. out_dir: where the HMM's results are. student, words: settings of it and of its word
     search. search: what the HMM decoded as, words or phones. utterances: looked at for tuning.
@@ -49,15 +51,26 @@ def teach(
         lessons, out_dir / "student", phones=phones, encoder=encoder, judge=task.judge, about=_origin(lessons, task, folders, search),
         settings=student, seed=seed,
     )  # fmt: skip
-    said.write(out_dir, "student")
     start = words | student.words.plain()
     decoder = word_decoder(task, Topology.ctc(len(phones), blank=ctc.BLANK), start, out_dir / "words")
     rows = task.some(utterances)
     # What is nearer to its phones than these are to its lessons cannot be told apart.
     judge = tuning_judge(said.take(rows), task, counts["disagreement"])
-    weights, _ = tune(decoder, pupil.hear(rows), lambda _, phones: judge(phones), grid=student.tuning.plain())
-    write_json(out_dir / "words" / "words.json", start | weights)
-    return counts | {"weights": start | weights}
+    try:
+        grid, scores = student.tuning.plain(), pupil.hear(rows)
+        with track("weights of its words", 1 + sum(map(len, grid.values())), "tried") as advance:
+            tuned = tune(decoder, scores, lambda _, phones: judge(phones), grid=grid, report=lambda row: advance())
+    except NothingSaid:
+        shutil.rmtree(out_dir / "student")  # who opens the folder takes the HMM
+        say(
+            f"warning: after {counts['updates']:,} updates the student has not learned to speak and is left away, the HMM is the result; give it "
+            "more student.training.updates=, or more audio"
+        )
+        return None
+    said.write(out_dir, "student")
+    weights = start | tuned[0]
+    write_json(out_dir / "words" / "words.json", weights)
+    return counts | {"weights": weights}
 
 
 def student_encoder(settings: PretrainedStudent, audio: Path) -> str:

@@ -117,7 +117,7 @@ def _model(settings: Pretrain) -> PreTrainedModel:
     """The network to train: a new one, or the one to go on from."""
     kind, start, size = settings.objective.kind, settings.start_from, settings.pretrain
     if start:
-        return hub.load(start, partial(continued, kind, start), what=f"start_from={start}")
+        return hub.load(start, partial(continued, kind), what=f"start_from={start}")
     codebook = size.codebook.plain() if isinstance(settings.objective, Wav2Vec2) else {}
     return new_network(kind, size.network.plain() | codebook)
 

@@ -64,7 +64,8 @@ def self_train(settings: SelfTrain, train_gan: TrainGan | None = None) -> None:
         counts["encoder_has_seen"] = in_words(FrontEnd.read(folders["audio"] / "frontend").settings.get("has_seen"), language)
         if not isinstance(settings.student, NoStudent):
             how = settings.plain("words", "search", "seed") | settings.tuning.plain("utterances")
-            counts["student"] = teach(task, folders, stage.out_dir, student=settings.student, **how)
+            if taught := teach(task, folders, stage.out_dir, student=settings.student, **how):
+                counts["student"] = taught
         counts["suspected_failed"] = suspected(counts)
         (stage.out_dir / HMM_DONE).unlink()
     _report(counts, stage.out_dir)

@@ -10,9 +10,10 @@ import numpy as np
 import regex
 import torch
 from torch import nn
-from transformers import AutoFeatureExtractor, AutoModelForCTC
+from transformers import AutoModelForCTC
 from transformers.utils import cached_file
 
+from wavu import hub
 from wavu.device import find_device
 from wavu.errors import WavuError
 from wavu.student.model import Student
@@ -21,18 +22,19 @@ from wavu.units import RATE_HZ
 LATIN = set("abcdefghijklmnopqrstuvwxyz")
 
 
-def read(name: str, offline: bool) -> Student:
-    """Any CTC model of transformers, by folder or by its name on the hub, whose vocab.json names its columns.
+def read(source: hub.Source) -> Student:
+    """Any CTC model of transformers whose vocab.json names its columns.
 
     Its blank, wherever it was, becomes column 0, and its tokens the ``phones`` of the columns after it, special ones too;
-    ``is_phone`` tells them apart. offline: from a folder or the hub's cache alone.
+    ``is_phone`` tells them apart.
 
     Raises:
         OSError: there is no such model. WavuError: it has no outputs, or they are letters.
     """
-    number = json.loads(Path(cached_file(name, "vocab.json", local_files_only=offline)).read_text(encoding="utf-8"))
-    extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=offline)
-    model, report = AutoModelForCTC.from_pretrained(name, local_files_only=offline, dtype=torch.float32, output_loading_info=True)
+    name = source.name
+    number = json.loads(Path(cached_file(name, "vocab.json", local_files_only=source.offline)).read_text(encoding="utf-8"))
+    model, report = source.network(AutoModelForCTC, dtype=torch.float32, output_loading_info=True)
+    extractor = source.extractor()
     if any(key.startswith("lm_head") for key in report["missing_keys"]):
         raise WavuError(f"{name} is an encoder without outputs for phones; wavu.phoneme_ctc gives it some")
     if not all(isinstance(column, int) for column in number.values()):

@@ -14,12 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
-    AutoConfig,
-    AutoFeatureExtractor,
     AutoModelForCTC,
     FeatureExtractionMixin,
     PreTrainedModel,
@@ -84,12 +81,11 @@ class Student:
             WavuError: it cannot be loaded, or is no encoder that transformers puts a CTC layer on.
         """
 
-        def read(offline: bool) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
-            config = AutoConfig.from_pretrained(encoder, local_files_only=offline)
+        def read(source: hub.Source) -> tuple[PreTrainedModel, FeatureExtractionMixin]:
+            config = source.config()
             config.update(_ctc(phones, regularisation))
-            how = {"config": config, "dtype": torch.float32, "ignore_mismatched_sizes": True, "local_files_only": offline}
-            extractor = AutoFeatureExtractor.from_pretrained(encoder, local_files_only=offline)
-            return AutoModelForCTC.from_pretrained(encoder, **how), extractor
+            how = {"config": config, "dtype": torch.float32, "ignore_mismatched_sizes": True}
+            return source.network(AutoModelForCTC, **how), source.extractor()
 
         model, extractor = hub.load(encoder, read, what=f"the encoder {encoder}")
         if hasattr(model, "freeze_feature_encoder"):
@@ -103,15 +99,20 @@ class Student:
         Raises:
             WavuError: the folder is missing or damaged.
         """
+        source = hub.Source(str(folder))
         try:
             number = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-            model = AutoModelForCTC.from_pretrained(folder, dtype=torch.float32).eval()
-            extractor = AutoFeatureExtractor.from_pretrained(folder) if (folder / EXTRACTOR).exists() else None
-        except (OSError, ValueError, SafetensorError) as error:
+            model, report = source.network(AutoModelForCTC, dtype=torch.float32, output_loading_info=True)
+            extractor = source.extractor() if (folder / EXTRACTOR).exists() else None
+            phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
+            if report["missing_keys"] or model.config.vocab_size != 1 + len(phones):
+                raise ValueError("its weights are not those that config.json and vocab.json speak of")
+        except WavuError:
+            raise
+        except Exception as error:  # what a damaged config.json leads to raises all kinds
             cause = " ".join(str(error).split())[:200]
             raise WavuError(f"cannot read the student in {folder}: {cause}; run wavu.self_train again") from error
-        phones = [token for token in sorted(number, key=number.get) if token not in (BLANK, UNKNOWN)]
-        return cls(model.to(find_device()), extractor, phones)
+        return cls(model.eval().to(find_device()), extractor, phones)
 
     def write(self, folder: Path) -> None:
         """Write model, feature extractor and tokenizer, the weights last: a folder with weights is whole.

@@ -32,7 +32,12 @@ def app(recogniser: Recogniser, limits: Limits, *, about: dict, hosts: Collectio
     about: facts of the model for the page: name, verdict, encoder_has_seen; None where one is not known. hosts: names that a
     browser may know this server by.
     """
-    facts = about | {"phones": recogniser.phones, "words": recogniser.words is not None, "limits": asdict(limits)}
+    facts = about | {
+        "warning": recogniser.warning,
+        "phones": recogniser.phones,
+        "words": recogniser.words is not None,
+        "limits": asdict(limits),
+    }
     one_at_a_time = CapacityLimiter(1)  # the recogniser takes all of the machine, and promises nothing about threads
 
     async def model(request: Request) -> Response:
@@ -76,8 +81,8 @@ def heard(recogniser: Recogniser, upload: UploadFile, limits: Limits) -> Transcr
 
 def downloads(said: Transcription) -> list[dict[str, str]]:
     """Each format as a file: its name and its text, as wavu.transcribe writes them for one recording."""
-    texts = {name: kind.header(said.words is not None) + kind.write(said) for name, kind in FORMATS.items()}
-    texts["txt"] = f"{said}\n"
+    texts = {name: kind.header(said.words is not None, said.warning) + kind.write(said) for name, kind in FORMATS.items()}
+    texts["txt"] = FORMATS["txt"].header(said.words is not None, said.warning) + f"{said}\n"
     return [{"format": name, "name": f"{said.id}{FORMATS[name].ending}", "text": text} for name, text in texts.items()]
 
 

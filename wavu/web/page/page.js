@@ -33,7 +33,7 @@ async function opened() {
   model = await asked("model");
   $("model").textContent = `${model.name}: ${model.phones.length} phones${model.words ? ", words" : ", no words"}`;
   $("limits").textContent = `or drop one here: up to ${length(model.limits.seconds)}, ${model.limits.megabytes} MB`;
-  const facts = [model.verdict && sentence(`${model.verdict} (a verdict without labels)`), model.encoder_has_seen && sentence(model.encoder_has_seen)];
+  const facts = [model.warning && sentence(model.warning), model.verdict && sentence(`${model.verdict} (a verdict without labels)`), model.encoder_has_seen && sentence(model.encoder_has_seen)];
   for (const fact of [...facts, `Phones: ${model.phones.join(" ")}`].filter(Boolean)) {
     $("about").append(Object.assign(document.createElement("p"), { textContent: fact }));
   }
