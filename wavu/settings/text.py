@@ -24,5 +24,5 @@ class PrepareText(Work):
     """length of the n-grams of phones, as wav2vec-U takes them to choose among runs"""
     word_order: Order = 3
     """length of the n-grams of words; a small text holds few longer ones twice"""
-    memory_gb: Annotated[float, Field(gt=0)] = 2.0
+    memory_gb: Annotated[float, Field(gt=0)] = Field(default=2.0, exclude=True)
     """for counting n-grams; what does not fit in it lies beside out_dir while the command runs. Results do not depend on it"""
