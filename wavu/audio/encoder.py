@@ -79,7 +79,10 @@ class HuggingFace:
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,), T at least 400 -> frames (N, D) float32, N = (T - 80) // 320."""
         encoded: dict[int, np.ndarray] = {}
-        batches = list(by_length([len(waveform) for waveform in waveforms], self.batch_samples, mixed=self.maskable))
+        lengths = [len(waveform) for waveform in waveforms]
+        batches = list(by_length(lengths, self.batch_samples, mixed=self.maskable))[
+            ::-1
+        ]  # the longest first: no core waits for it
         each = map if self.device.type == "cuda" else on_all_cores
         for batch, hidden in zip(batches, each(lambda batch: self._forward([waveforms[i] for i in batch]), batches), strict=True):
             for index, frames in zip(batch, hidden, strict=True):

@@ -40,7 +40,7 @@ class Whisper:
         """Waveforms (T,), T at least 320 -> frames (N, D) float32, N = T // 320."""
         spans = [pieces(len(waveform)) for waveform in waveforms]
         cut = [waveform[start:end] for waveform, each in zip(waveforms, spans, strict=True) for start, end in each]
-        batches = list(by_length([len(piece) for piece in cut], self._limit(), mixed=True))
+        batches = list(by_length([len(piece) for piece in cut], self._limit(), mixed=True))[::-1]  # the longest first
         each = map if self.device.type == "cuda" else on_all_cores
         encoded: dict[int, torch.Tensor] = {}
         for batch, frames in zip(batches, each(lambda batch: self._forward([cut[i] for i in batch]), batches), strict=True):
