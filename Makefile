@@ -32,7 +32,7 @@ docs: $(INSTALLED)
 # Known holes of what is installed; says so and ends well where pip-audit or the network is missing.
 audit: $(INSTALLED)
 	@if ! $(BIN)/python -c 'import pip_audit' 2>/dev/null; then echo "pip-audit is not installed; pip install 'wavu[dev]'"; \
-	elif ! $(BIN)/python -c 'import socket; socket.create_connection(("pypi.org", 443), 10)' 2>/dev/null; then echo "pypi.org cannot be reached; nothing was looked up"; \
+	elif ! $(BIN)/python -c 'import urllib.request as r; r.urlopen("https://pypi.org/simple/pip-audit/", timeout=10)' 2>/dev/null; then echo "pypi.org cannot be reached; nothing was looked up"; \
 	else $(BIN)/python -m pip_audit --local --skip-editable --progress-spinner off; fi
 
 $(INSTALLED): pyproject.toml
