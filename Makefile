@@ -1,4 +1,4 @@
-# make demo [SEED=7], make test, make test-all, make lint, make docs. Each makes .venv when it is missing or pyproject.toml has changed.
+# make demo [SEED=7], make test, make test-all, make lint, make docs, make audit. Each makes .venv when it is missing or pyproject.toml has changed.
 
 SEED ?= 0
 WORKERS ?= 2
@@ -10,7 +10,7 @@ EXTRAS ?= cpu
 BIN = .venv/bin
 INSTALLED = .venv/installed
 
-.PHONY: demo test test-all lint docs
+.PHONY: demo test test-all lint docs audit
 
 demo: $(INSTALLED)
 	$(BIN)/python -m wavu.demo seed=$(SEED)
@@ -28,6 +28,12 @@ lint: $(INSTALLED)
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Known holes of what is installed; says so and ends well where pip-audit or the network is missing.
+audit: $(INSTALLED)
+	@if ! $(BIN)/python -c 'import pip_audit' 2>/dev/null; then echo "pip-audit is not installed; pip install 'wavu[dev]'"; \
+	elif ! $(BIN)/python -c 'import urllib.request as r; r.urlopen("https://pypi.org/simple/pip-audit/", timeout=10)' 2>/dev/null; then echo "pypi.org cannot be reached; nothing was looked up"; \
+	else $(BIN)/python -m pip_audit --local --skip-editable --progress-spinner off; fi
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; give one as PYTHON=/path/to/python3.12 (Debian: apt install python3-venv)"; exit 1; }

@@ -1,5 +1,7 @@
 """``wavu`` lists the commands, runs the one that is named, and guesses what was meant."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 import wavu
 from wavu import __main__ as door
+from wavu import command
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
@@ -44,3 +47,21 @@ def test_listing_imports_no_command() -> None:
 def test_the_version_is_told(monkeypatch, capsys) -> None:
     typed(monkeypatch, "--version")
     assert capsys.readouterr().out == f"wavu {wavu.__version__}\n"
+
+
+@pytest.mark.parametrize("name", door.commands())
+def test_help_is_what_the_command_says_itself(name: str) -> None:
+    module = importlib.import_module(f"wavu.{name}")
+    schema = inspect.getclosurevars(module.main).nonlocals["schema"]
+    assert door.help_of(name) == command.help_text(name, schema, module.__doc__)
+
+
+def test_help_of_no_command_waits_for_torch() -> None:
+    program = (
+        "import sys; from wavu.__main__ import commands, main\n"
+        "for name in commands():\n    sys.argv = ['wavu', name, '--help']; main()\n"
+        "assert not {'torch', 'transformers', 'sklearn', 'matplotlib', 'kaldifst'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Settings (give any") == len(door.commands())

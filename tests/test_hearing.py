@@ -106,3 +106,17 @@ def test_what_is_left_out_is_named_and_nothing_usable_leaves_no_file(tmp_path: P
     with pytest.raises(WavuError, match="none of the 1 files could be used"), everything as put:
         transcribe_all([bad], Parrot(), [put])
     assert "bad.wav is left out: too short" in " ".join(capsys.readouterr().err.split()) and not (tmp_path / "all.tsv").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "../../x", "a/../../x", "/etc/x", "a\0b", "../each2/x"])
+def test_no_id_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    there = sorted(tmp_path.rglob("*"))
+    with opened(tmp_path / "in" / "each", FORMATS["srt"], words=False, warning="") as put:
+        with pytest.raises(WavuError, match="leads out of out=.*; give the recording another id"):
+            put(Transcription(name, 1.0, []))
+        assert sorted(tmp_path.rglob("*")) == there
+        for inside in ("..", "a/b", "a/../c", "...x"):
+            put(Transcription(inside, 1.0, []))
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {
+        tmp_path / "in" / "each" / file for file in ("...srt", "a/b.srt", "c.srt", "...x.srt")
+    }

@@ -34,6 +34,9 @@ def main() -> None:
 
         print("\n".join(offered(rest, [shown(module) for module in commands()], CONFIGS)))
     elif (module := name.replace("-", "_")) in commands():
+        if {"-h", "--help"} & set(rest):
+            print(help_of(module))
+            return
         sys.argv = [f"wavu {name}", *rest]
         importlib.import_module(f"wavu.{module}").main()
     else:
@@ -60,9 +63,24 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def help_of(module: str) -> str:
+    """What the command says to ``--help``, read from its source: to import it takes seconds, as torch is behind it."""
+    from wavu.command import help_text  # here, as Hydra takes its time
+
+    tree = _source(module)
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    schema = next(ast.unparse(call.args[1]) for call in calls if ast.unparse(call.func) == "command")
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    home = next(str(node.module) for node in imports if schema in [alias.name for alias in node.names])
+    return help_text(module, getattr(importlib.import_module(home), schema), ast.get_docstring(tree) or "")
+
+
 def _first_line(module: str) -> str:
-    source = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
+    return (ast.get_docstring(_source(module)) or "").splitlines()[0]
+
+
+def _source(module: str) -> ast.Module:
+    return ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

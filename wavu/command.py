@@ -56,9 +56,7 @@ def command(
             arguments = _prepare(name, schema, arguments, files, open_groups, example=_example(doc))
         except WavuError as error:
             _fail(error)
-        sys.argv = [sys.argv[0], *arguments]
 
-        @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)
         def task(config: DictConfig) -> None:
             try:
                 settings = _checked(name, schema, config)
@@ -70,7 +68,13 @@ def command(
                 say("interrupted; run the same command again to go on")
                 sys.exit(130)
 
-        task()
+        if set(_SWEEP) & set(arguments):
+            sys.argv = [sys.argv[0], *arguments]
+            hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)()
+        else:  # Hydra's own way to one run composes twice as often, a quarter of a second
+            with _settings_folder():
+                config = compose(config_name=name, overrides=arguments)
+            task(config)
 
     return main
 

@@ -86,7 +86,19 @@ def opened(out: Path, written_as: Format, *, words: bool, warning: str) -> Itera
             file.write(written_as.header(words, warning))
             yield lambda transcription: file.write(written_as.write(transcription))
     else:
-        yield lambda transcription: write_text(out / f"{transcription.id}{written_as.ending}", written_as.write(transcription))
+        yield lambda transcription: write_text(_inside(out, transcription.id, written_as.ending), written_as.write(transcription))
+
+
+def _inside(out: Path, name: str, ending: str) -> Path:
+    """The file of a recording in a folder, perhaps below it.
+
+    Raises:
+        WavuError: the name would lead out of the folder.
+    """
+    path = out / f"{name}{ending}"
+    if Path(name).is_absolute() or not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(out)) or "\0" in name:
+        raise WavuError(f"the id '{name}' leads out of out={out}; give the recording another id")
+    return path
 
 
 def transcribe_all(recordings: list[Recording], recogniser: Recogniser, puts: list[Put]) -> str:

@@ -15,6 +15,7 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from wavu.command import command
@@ -37,11 +38,12 @@ def main_work(settings: Transcribe) -> None:
     check_out(out, written_as, len(recordings))
     recogniser = opened_recogniser(settings)
     with ExitStack() as open_files:
-        known = {"words": recogniser.words is not None, "warning": recogniser.warning}
-        puts = [open_files.enter_context(opened(out, written_as, **known)) if out else printing(written_as, **known)]
+        words, warning = recogniser.words is not None, recogniser.warning
+        to_file = partial(opened, words=words, warning=warning)
+        puts = [open_files.enter_context(to_file(out, written_as)) if out else printing(written_as, words=words, warning=warning)]
         if settings.times:
             layout = Format("", times, header=lambda words, warning: "id\tstart\tend\tphone\n")
-            puts.append(open_files.enter_context(opened(settings.times, layout, **known)))
+            puts.append(open_files.enter_context(to_file(settings.times, layout)))
         summary = transcribe_all(recordings, recogniser, puts)
     say(summary + (f" -> {out}" if out else ""))
 

@@ -24,7 +24,7 @@ from wavu.audio.read import read_audio
 from wavu.prepared import Speech
 from wavu.ragged import Ragged
 from wavu.stages.audio import MANIFEST
-from wavu.store import read_json, read_table, read_tensors, write_json
+from wavu.store import read_json, read_table, read_tensors, write_json, write_table
 
 ARRAYS = ("frames", "units", "segments", "starts", "spans")
 
@@ -283,3 +283,17 @@ def test_a_kill_in_the_middle_leaves_no_trace(corpus: Path, tmp_path: Path, run)
 def test_real_recordings(data: Path, tmp_path: Path, run) -> None:
     code, told = run(f"audio_dir={data / 'kerstin-de' / 'audio'}", f"out_dir={tmp_path / 'out'}")
     assert code == 0 and "900 utterances" in told and "0 skipped" in told
+
+
+def test_ids_of_a_manifest_make_no_file(tmp_path: Path, typed: Callable) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 32_000), 16_000)
+    run, names = tmp_path / "in" / "run", ("../../x", "/etc/x", "<script>")
+    write_table(tmp_path / "m.tsv", [{"id": name, "path": "a.wav"} for name in names], ("id", "path"))
+    before = {path for path in tmp_path.rglob("*")}
+    code, said = typed(
+        prepare_audio, f"manifest={tmp_path / 'm.tsv'}", "encoder=mfcc", "kmeans.clusters=4", "pca.dim=4", f"out_dir={run}"
+    )
+    assert code == 0, said
+    new = {path for path in tmp_path.rglob("*")} - before
+    assert all(path.is_relative_to(tmp_path / "in") for path in new)
+    assert {row["id"] for row in read_table(run / "manifest.tsv", ["id"])} == set(names)
