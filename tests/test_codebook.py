@@ -13,6 +13,7 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Feat
 
 from wavu import codebook
 from wavu.audio.read import read_audio
+from wavu.hub import Source
 from wavu.prepared import Codes
 from wavu.pretraining.codes import Quantiser, read
 from wavu.store import read_json, read_table, write_table
@@ -67,7 +68,7 @@ def test_codes_lie_beside_ids_and_times(model: Path, world: Path, tmp_path: Path
     codes, rows = Codes.read(out_dir), read_table(out_dir / "manifest.tsv", codebook.MANIFEST)
     assert sorted(codes.ids) == ["a/0", "a/2", "b/1", "b/3", "long-000", "long-001", "long-002"]
     assert len(list((out_dir / "shards").iterdir())) == 4
-    quantiser = Quantiser(*read(str(model), True), batch_seconds=120)
+    quantiser = Quantiser(*read(Source(str(model))), batch_seconds=120)
     for row, ours in zip(rows, codes.codes, strict=True):
         waveform = read_audio(row["path"], start=float(row["start"]), end=float(row["end"]))
         theirs = quantiser.encode([waveform])[0]

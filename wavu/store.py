@@ -64,13 +64,15 @@ def atomic_files(folder: Path, *, last: str) -> Iterator[Path]:
 
 
 class Facts(dict):
-    """What a file says, by names; one that is missing is told of with the file."""
+    """What a file says, by names; one that is missing is told of with the file. A copy, which comes of no file, is as any dict."""
 
-    def __init__(self, facts: Mapping, path: Path) -> None:
+    def __init__(self, facts: Mapping | Iterable[tuple] = (), path: Path | None = None) -> None:
         super().__init__(facts)
         self.path = path
 
     def __missing__(self, name: str) -> None:
+        if self.path is None:
+            raise KeyError(name)
         raise WavuError(f"{self.path} is damaged (it has no '{name}'); run the stage that writes it again")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gan.toy import FRAMES, PHONES, UNITS, spoil, toy_speech
 from tests.stages.toy_gan import UTTERANCES
+from wavu.errors import WavuError
 from wavu.prepared import Speech, Text
 from wavu.ragged import Ragged
 from wavu.stages.decipherment import GanTask, silent_ends, take_over, warm_start, write_decipherment
@@ -83,7 +84,9 @@ def test_generators_of_frames_get_a_label_for_each_output(prepared: tuple[Speech
 
 def test_what_self_training_found_stands_in_for_a_decipherment(tmp_path: Path) -> None:
     written(tmp_path / "hmm", truth())
-    take_over(tmp_path / "hmm", PHONES, tmp_path / "warm_start")
+    with pytest.raises(WavuError, match="labels.npy in .*hmm is not of this speech"):
+        take_over(tmp_path / "hmm", PHONES, truth().offsets[:-1], tmp_path / "warm_start")
+    take_over(tmp_path / "hmm", PHONES, truth().offsets, tmp_path / "warm_start")
     assert np.array_equal(Ragged.read(tmp_path / "warm_start", "labels").flat, truth().flat)
     tensors, about = read_tensors(tmp_path / "warm_start" / "hmm.safetensors")
     assert list(tensors) == ["stay"] and about["silence"] == {"probability": 0.25, **silent_ends(truth(), len(PHONES) - 1)}

@@ -92,7 +92,7 @@ def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
 
 
 def test_the_model_says_what_it_is(client: TestClient) -> None:
-    facts = {"phones": ["a", '"<b>'], "words": False, "limits": {"megabytes": 0.2, "seconds": 3}}
+    facts = {"phones": ["a", '"<b>'], "words": False, "warning": "", "limits": {"megabytes": 0.2, "seconds": 3}}
     assert client.get("/model").json() == ABOUT | facts
 
 
