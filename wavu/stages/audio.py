@@ -176,12 +176,16 @@ def _sample(shards: dict[int, list[Piece]], hours: float) -> list[int]:
 def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     """K-means and PCA fitted to frames drawn from the sample's shards; the k-means of targets, if wanted, to the MFCC beside them."""
     level = isinstance(settings.encoder, HuggingFace)  # MFCC are level by nature; frames of the original were not
-    encoded = [Encoded.read(folder) for folder in sample]  # memory-maps
-    lengths = [len(shard.frames.flat) for shard in encoded]
-    flats = (centred(shard.frames).flat if level else shard.frames.flat for shard in encoded)  # one in memory at a time
-    frames = _draw(flats, lengths, settings.sample.frames, settings.seed)
+    lengths = [len(Encoded.read(folder).frames.flat) for folder in sample]
+    heard = (Encoded.read(folder) for folder in sample)  # one mapped at a time: what was looked at of a map lies in memory
+    frames = _draw(
+        (centred(shard.frames).flat if level else shard.frames.flat for shard in heard),
+        lengths,
+        settings.sample.frames,
+        settings.seed,
+    )
     if not len(frames):
-        reasons = sorted({row["reason"] for shard in encoded for row in shard.skipped})
+        reasons = sorted({row["reason"] for folder in sample for row in Encoded.read(folder).skipped})
         raise WavuError(f"none of the recordings is of use: {'; '.join(reasons[:3])}")
     kept = settings.plain("vad", "encoder", "segment", "min_seconds", "max_seconds")
     model = kept["encoder"].get("model")
@@ -191,7 +195,8 @@ def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
     if not settings.targets.clusters:
         return front
-    cepstra = _draw((shard.cepstra.flat for shard in encoded if shard.cepstra is not None), lengths, settings.sample.frames, seed)
+    heard = (Encoded.read(folder) for folder in sample)
+    cepstra = _draw((shard.cepstra.flat for shard in heard if shard.cepstra is not None), lengths, settings.sample.frames, seed)
     return front.with_targets(cepstra, kmeans=kmeans | settings.targets.plain(), seed=seed)
 
 
