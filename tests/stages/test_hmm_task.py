@@ -12,7 +12,7 @@ from wavu.errors import WavuError
 from wavu.prepared import Speech
 from wavu.ragged import Ragged
 from wavu.stages.hmm_task import deciphered, first_labels
-from wavu.store import write_json, write_table, write_tensors
+from wavu.store import read_tensors, write_json, write_table, write_tensors
 
 SILENCE = {"probability": 0.25, "before": 1.0, "after": 1.0}
 
@@ -49,6 +49,16 @@ def test_members_vote_and_the_chosen_one_breaks_ties(gan: Path) -> None:
 def test_more_voters_than_members_are_refused(gan: Path) -> None:
     with pytest.raises(WavuError, match="has 3 members, too few for voters=4"):
         first_labels(gan, Speech.read(gan.parent / "audio"), 4)
+
+
+def test_members_that_cut_other_segments_are_told(gan: Path) -> None:
+    """A byte of the warm start's labels was changed."""
+    speech, (tensors, about) = Speech.read(gan.parent / "audio"), read_tensors(gan / "members.safetensors")
+    write_tensors(gan / "members.safetensors", dict(tensors), dict(about) | {"cut": "hmm"})
+    labels = np.arange(len(speech.frames.flat), dtype=np.int16)  # each frame a run of its own
+    Ragged(labels, speech.frames.offsets).write(gan / "warm_start", "labels")
+    with pytest.raises(WavuError, match="warm_start cuts other segments than .*; one is damaged"):
+        first_labels(gan, speech, 2)
 
 
 def test_a_decipherment_of_segments_begins_like_a_generator(gan: Path) -> None:

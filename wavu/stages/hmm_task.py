@@ -93,7 +93,12 @@ def first_labels(gan: Path, speech: Speech, voters: int) -> tuple[Ragged, dict]:
     if not np.array_equal(labels.offsets, starts.offsets):
         raise WavuError(f"labels and starts in {gan} do not fit together; one is damaged: run the stage that writes them again")
     if voters > 1:
-        labels = _majority(labels, _members_labels(gan, speech, voters - 1, about), len(about["phones"]))
+        others = _members_labels(gan, speech, voters - 1, about)
+        if not all(np.array_equal(each.offsets, labels.offsets) for each in others):
+            raise WavuError(
+                f"{gan}/warm_start cuts other segments than {gan} has labels of; one is damaged: run wavu.gan_train again"
+            )
+        labels = _majority(labels, others, len(about["phones"]))
     rows = zip(labels, starts, speech.frames.lengths, strict=True)
     return Ragged.of([per_frame(*row) for row in rows], np.int16), about["silence"]
 
