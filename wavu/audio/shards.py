@@ -58,7 +58,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class Listened:
     """A recording after VAD.
 
     kept: with its end as decoded, its speech (T,) and spans (P, 2). skipped: a row of ``skipped.tsv``, why it, or its end, is of
@@ -84,13 +84,13 @@ def encode_audio(
         yield encode_heard(heard, encoder=encoder, with_cepstra=with_cepstra)
 
 
-def hear(shard: list[Recording], *, vad: dict, min_seconds: float, max_clipped: float) -> list[Heard]:
+def hear(shard: list[Recording], *, vad: dict, min_seconds: float, max_clipped: float) -> list[Listened]:
     """The recordings of a shard, read and cut to their speech."""
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped), shard))
 
 
-def encode_heard(heard: list[Heard], *, encoder: Encoder, with_cepstra: bool) -> Encoded:
+def encode_heard(heard: list[Listened], *, encoder: Encoder, with_cepstra: bool) -> Encoded:
     """The recordings of a shard, encoded."""
     kept = [one.kept for one in heard if one.kept]
     waveforms = [speech for _, speech, _ in kept]
@@ -145,27 +145,27 @@ def write_skipped(path: Path, rows: list[dict]) -> None:
         say(f"skipped {len(rows) - WARNINGS} more: see {path}")
 
 
-def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped: float) -> Heard:
+def _listen(recording: Recording, *, vad: dict, min_seconds: float, max_clipped: float) -> Listened:
     """What of a recording is of use, and why the rest is not."""
     path, skipped = escaped(recording.path), partial(_skipped, recording.path)
     if path != recording.path.as_posix():
-        return Heard(
+        return Listened(
             skipped=skipped("the name holds a tab, a line end or bytes that are not UTF-8, which tables cannot; rename it")
         )
     try:
         waveform = _read_still(recording)
     except WavuError as error:
-        return Heard(skipped=skipped(str(error)))
+        return Listened(skipped=skipped(str(error)))
     reason = defect(waveform, min_seconds=min_seconds, max_clipped=max_clipped)
     if reason:
-        return Heard(skipped=skipped(reason))
+        return Listened(skipped=skipped(reason))
     speech, spans = speech_of(waveform, vad=vad, min_seconds=min_seconds)
     if not len(speech):
-        return Heard(skipped=skipped(f"less than {min_seconds:g} s of speech"))
+        return Listened(skipped=skipped(f"less than {min_seconds:g} s of speech"))
     end = round(recording.start + seconds(len(waveform)), 4)
     cut = recording.end - end > SHORT_SECONDS or (breaks_off(recording.path) and end > duration(recording.path) - SHORT_SECONDS)
     rest = skipped(f"its end is missing: the file breaks off after {end:.1f} s, which are used") if cut else None
-    return Heard((replace(recording, end=end), speech, spans + np.float32(recording.start)), rest)
+    return Listened((replace(recording, end=end), speech, spans + np.float32(recording.start)), rest)
 
 
 def _read_still(recording: Recording) -> np.ndarray:
