@@ -1,7 +1,5 @@
-import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -27,40 +25,8 @@ def test_a_gpu_that_is_missing_is_told(there: int, name: str, told: str, monkeyp
         find_device(name)
 
 
-@pytest.mark.parametrize(
-    ("cores", "group", "quotas", "asked", "wanted"),
-    [
-        (8, "/a/b", {}, "", 8),
-        (8, "/a/b", {"a": "300000 100000", "a/b": "max 100000"}, "", 3),
-        (8, "/a/b", {"a": "300000 100000", "a/b": "150000 100000"}, "", 1),
-        (8, "/", {".": "50000 100000"}, "", 1),
-        (2, "/a", {"a": "900000 100000"}, "", 2),
-        (8, None, {}, "3", 3),
-        (8, None, {}, "many", 8),
-    ],
-)
-def test_threads_are_as_many_as_may_run(
-    cores: int,
-    group: str | None,
-    quotas: dict[str, str],
-    asked: str,
-    wanted: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, content in quotas.items():
-        (tmp_path / name).mkdir(parents=True, exist_ok=True)
-        (tmp_path / name / "cpu.max").write_text(f"{content}\n")
-    (tmp_path / "own").write_text(f"12:cpu:/old\n0::{group}\n" if group else "12:cpu:/old\n")
-    monkeypatch.setattr(device, "CGROUP", tmp_path / "own")
-    monkeypatch.setattr(device, "CGROUPS", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert device.threads() == wanted
-
-
 def test_items_share_the_cores_in_their_order_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "threads", lambda: 3)
+    monkeypatch.setattr(device, "cores", lambda: 3)
     before, seen = torch.get_num_threads(), set()
 
     def work(item: int) -> int:

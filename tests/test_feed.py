@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavu import feed
-from wavu.feed import ahead, by_length, cores, in_processes, shuffled
+from wavu.cores import cores
+from wavu.feed import ahead, by_length, in_processes, shuffled
 
 
 @given(st.lists(st.integers(1, 9), max_size=40), st.booleans())

@@ -41,6 +41,7 @@ FLOOR = {
     "training",
     "hub",
     "device",
+    "cores",
     "settings",
 }
 DOOR = "command"

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from wavu.cores import cores
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -50,11 +52,6 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         while (item := waiting.result()) is not None:
             waiting = thread.submit(next, items, None)
             yield item
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:

@@ -13,7 +13,8 @@ from wavu.audio.features import CEPSTRUM_DIM, cepstra
 from wavu.audio.files import Recording, escaped
 from wavu.audio.frontend import joined, speech_of
 from wavu.audio.read import breaks_off, defect, duration, read_audio
-from wavu.device import on_all_cores, threads
+from wavu.cores import cores
+from wavu.device import on_all_cores
 from wavu.errors import WavuError
 from wavu.feed import ahead
 from wavu.progress import say, track
@@ -86,7 +87,7 @@ def encode_audio(
 
 def hear(shard: list[Recording], *, vad: dict, min_seconds: float, max_clipped: float) -> list[Listened]:
     """The recordings of a shard, read and cut to their speech."""
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(partial(_listen, vad=vad, min_seconds=min_seconds, max_clipped=max_clipped), shard))
 
 

@@ -15,7 +15,8 @@ from wavu.audio.frontend import FRONT_END, FrontEnd, centred
 from wavu.audio.seen import has_seen
 from wavu.audio.shards import Encoded, write_skipped
 from wavu.audio.vad import speech_spans
-from wavu.device import one_thread, threads
+from wavu.cores import cores
+from wavu.device import one_thread
 from wavu.errors import WavuError
 from wavu.executor import Work, spread
 from wavu.progress import say, track
@@ -85,7 +86,7 @@ def _dealt(before: list[Piece], recordings: list[Recording], marks: dict[str, st
 
 def _unfit(shards: dict[int, list[Piece]], kind: str, out_dir: Path) -> list[int]:
     """The shards that are missing, damaged or of other recordings; every byte of the others is read."""
-    with ThreadPoolExecutor(threads()) as pool, track("verifying", len(shards), "shards") as advance:
+    with ThreadPoolExecutor(cores()) as pool, track("verifying", len(shards), "shards") as advance:
         verdicts = pool.map(lambda shard: unfit(folder_of(out_dir, kind, shard), shards[shard]), shards)
         todo = []
         for shard, verdict in zip(shards, verdicts, strict=True):
