@@ -5,7 +5,21 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wavu.settings.base import Count, Loading, NotNegative, Place, Positive, Seed, Settings, Share, Source, Whole, Word, Work
+from wavu.settings.base import (
+    Count,
+    Lengths,
+    Loading,
+    NotNegative,
+    Place,
+    Positive,
+    Seed,
+    Settings,
+    Share,
+    Source,
+    Whole,
+    Word,
+    Work,
+)
 
 
 class NoVad(Settings):
@@ -129,7 +143,7 @@ class Change(Settings):
 Segment = Annotated[ClusterRuns | Stride | Ward | Change, Field(discriminator="kind")]
 
 
-class Recordings(Settings):
+class Recordings(Lengths):
     """Which recordings, and what of them."""
 
     vad: Vad
@@ -139,12 +153,6 @@ class Recordings(Settings):
     """a longer recording is cut at the quietest points near equal parts; the longest of LibriSpeech is 35 s"""
     max_clipped: Share = 0.05
     """largest share of samples at full scale; clean recordings stay under 0.001"""
-
-    @model_validator(mode="after")
-    def _some_length_is_left(self) -> "Recordings":
-        if self.max_seconds <= self.min_seconds:
-            raise ValueError(f"max_seconds={self.max_seconds:g} must be above min_seconds={self.min_seconds:g}")
-        return self
 
 
 class KMeans(Settings):

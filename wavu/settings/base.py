@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -79,6 +79,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Between = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_ascending)]  # least and most
 Precision = Literal["no", "fp16", "bf16"]
+
+
+class Lengths(Settings):
+    """Of what is heard, in seconds; what they are for, each command says."""
+
+    min_seconds: NotNegative
+    max_seconds: Positive
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> "Lengths":
+        if self.max_seconds <= self.min_seconds:
+            raise ValueError(f"max_seconds={self.max_seconds:g} must be above min_seconds={self.min_seconds:g}")
+        return self
 
 
 class Work(Settings):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, model_validator
 
-from wavu.settings.base import Loading, NotNegative, Place, Positive, Seed, Share, Word, Work
+from wavu.settings.base import Lengths, Loading, NotNegative, Place, Positive, Seed, Share, Word, Work
 from wavu.settings.student import FineTuning, Small
 
 
@@ -17,7 +17,7 @@ def _named(value: object) -> object:
 ByLanguage = Annotated[dict[Word, Place], BeforeValidator(_named)]
 
 
-class PhonemeCtc(Work, Loading):
+class PhonemeCtc(Work, Loading, Lengths):
     """``configs/phoneme_ctc.yaml``."""
 
     fine_tuning: FineTuning
@@ -47,6 +47,4 @@ class PhonemeCtc(Work, Loading):
             )
         if strange := (self.lexicon or {}).keys() - self.audio.keys():
             raise ValueError(f"lexicon= names {', '.join(sorted(strange))}, of which there is no audio")
-        if self.max_seconds <= self.min_seconds:
-            raise ValueError(f"max_seconds={self.max_seconds:g} must be above min_seconds={self.min_seconds:g}")
         return self

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from wavu.settings.audio import Vad
-from wavu.settings.base import Count, Loading, NotNegative, Place, Positive, Word
+from wavu.settings.base import Count, Lengths, Loading, NotNegative, Place, Positive, Word
 
 PartSeconds = Annotated[float, Field(ge=1, le=1e12)]  # a part must have room for a word
 Port = Annotated[int, Field(ge=0, le=2**16 - 1)]
@@ -46,7 +46,7 @@ class Export(Loading):
     out: Place
 
 
-class ZeroShot(Loading):
+class ZeroShot(Loading, Lengths):
     """``configs/zero_shot.yaml``."""
 
     files: list[Word]
@@ -60,9 +60,3 @@ class ZeroShot(Loading):
     """of audio; a shorter recording is left out: it holds hardly one phone"""
     max_seconds: PartSeconds = 40.0
     """a longer recording is heard in parts, cut at its longest pauses"""
-
-    @model_validator(mode="after")
-    def _some_length_is_left(self) -> "ZeroShot":
-        if self.max_seconds <= self.min_seconds:
-            raise ValueError(f"max_seconds={self.max_seconds:g} must be above min_seconds={self.min_seconds:g}")
-        return self
