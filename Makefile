@@ -1,4 +1,4 @@
-# make demo [SEED=7], make test, make test-all, make lint, make docs, make audit. Each makes .venv when it is missing or pyproject.toml has changed.
+# make demo [SEED=7], make test, make test-long, make lint, make docs, make audit. Each makes .venv when it is missing or pyproject.toml has changed.
 
 SEED ?= 0
 WORKERS ?= 2
@@ -10,7 +10,7 @@ EXTRAS ?= cpu
 BIN = .venv/bin
 INSTALLED = .venv/installed
 
-.PHONY: demo test test-all lint docs audit
+.PHONY: demo test test-long lint docs audit
 
 demo: $(INSTALLED)
 	$(BIN)/python -m wavu.demo seed=$(SEED)
@@ -18,8 +18,8 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not gpu"
 
-test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS)
+test-long: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not gpu"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -29,14 +29,17 @@ from rich.console import Console
 from rich.table import Table
 
 from wavu.audio.files import find_audio
-from wavu.audio.frontend import speech_of
+from wavu.audio.frontend import FrontEnd, speech_of
 from wavu.audio.read import read_audio
 from wavu.command import composed
+from wavu.device import one_thread
+from wavu.seal import seal
 from wavu.settings.audio import PrepareAudio
 from wavu.stages.audio import prepare_audio
 from wavu.store import write_text
 from wavu.units import RATE_HZ
 
+VAD = {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02}
 # Width, blocks, heads, feed-forward, block that is listened to, and minutes that are timed.
 SHAPES = {
     "tiny": (256, 6, 4, 1024, 4, 1.0),
@@ -87,11 +90,10 @@ def theirs(audio: Path, encoder: Path, layer: int, out: Path) -> None:
 
     def speech() -> Iterator[np.ndarray]:
         for recording in find_audio(audio):
-            kept, _ = speech_of(read_audio(recording.path), vad=vad, min_seconds=0.3)
+            kept, _ = speech_of(read_audio(recording.path), vad=VAD, min_seconds=0.3)
             if len(kept):
                 yield kept
 
-    vad = {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02}
     plain_prepare(speech, PlainEncoder(str(encoder), layer), out)
 
 
@@ -112,6 +114,25 @@ def bytes_in(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def process(given: list[str], out: Path, cores: int | None = None) -> dict[str, float]:
+    """prepare_audio as a process of its own, on so many of the cores: its seconds and speech, peak memory and bytes on disk."""
+    some = sorted(os.sched_getaffinity(0))[:cores]
+    child = "import os, resource, subprocess, sys; os.sched_setaffinity(0, map(int, sys.argv[1].split(','))); "
+    child += "code = subprocess.run(sys.argv[2:], stderr=subprocess.DEVNULL).returncode; "
+    child += "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    program = [sys.executable, "-m", "wavu.prepare_audio", f"out_dir={out}", *given]
+    done = subprocess.run(
+        [sys.executable, "-c", child, ",".join(map(str, some)), *program], capture_output=True, text=True, check=True
+    )
+    code, kilobytes = map(int, done.stdout.split())
+    if code:
+        sys.exit(f"prepare_audio {' '.join(given)} ended with {code}")
+    stage = json.loads((out / "stage.json").read_text())
+    size = bytes_in(out)
+    shutil.rmtree(out)
+    return {"seconds": stage["seconds"], "gigabytes": kilobytes * 1024 / 1e9, "bytes": size} | stage["counts"]
+
+
 def memory(audio: Path, hours: float, encoder: list[str], work: Path) -> dict[str, float]:
     """Peak memory of a process that prepares ``hours`` of audio, the recordings of a folder again and again."""
     paths = sorted(audio.rglob("*.wav"))
@@ -119,22 +140,39 @@ def memory(audio: Path, hours: float, encoder: list[str], work: Path) -> dict[st
     times = max(1, round(hours / once))
     manifest = work / f"{hours:g}.tsv"
     write_text(manifest, "id\tpath\n" + "".join(f"{turn}-{path.stem}\t{path}\n" for turn in range(times) for path in paths))
-    program = [sys.executable, "-m", "wavu.prepare_audio", f"manifest={manifest}", f"out_dir={work / f'{hours:g}'}", *encoder]
-    child = "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL).returncode; "
-    child += "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", child, *program], capture_output=True, text=True, check=True)
-    code, kilobytes = map(int, done.stdout.split())
-    if code:
-        sys.exit(f"prepare_audio of {hours:g} h ended with {code}")
-    size = bytes_in(work / f"{hours:g}")
-    shutil.rmtree(work / f"{hours:g}")
+    done = process([f"manifest={manifest}", *encoder], work / f"{hours:g}")
     return {
         "hours": times * once,
-        "gigabytes": kilobytes * 1024 / 1e9,
-        "megabytes_on_disk_per_hour": size / 1e6 / (times * once),
-        "times_real_time": times * once * 3600 / (time.perf_counter() - began),
+        "gigabytes": done["gigabytes"],
+        "megabytes_on_disk_per_hour": done["bytes"] / 1e6 / (times * once),
+        "times_real_time": times * once * 3600 / done["seconds"],
     }
+
+
+def stages(audio: Path, front: FrontEnd, work: Path) -> dict[str, float]:
+    """How many times faster than real time each stage is: the encoder on all that there is, every other on one core."""
+    seconds: dict[str, float] = {}
+    recordings = find_audio(audio)
+    with one_thread():
+        with timed(seconds, "reading"):
+            waveforms = [read_audio(recording.path) for recording in recordings]
+        with timed(seconds, "voice activity"):
+            speech = [speech_of(waveform, vad=VAD, min_seconds=0.3)[0] for waveform in waveforms]
+    speech = [waveform for waveform in speech if len(waveform)]
+    front.encode(speech[:1])
+    with timed(seconds, "encoder"):
+        encoded = front.encode(speech)
+    with one_thread():
+        with timed(seconds, "units"):
+            front.units(encoded)
+        with timed(seconds, "units, PCA, segments"):
+            segmented = front.segment(encoded)
+        with timed(seconds, "writing, checksums"):
+            segmented.frames.write(work, "frames")
+            segmented.segments.write(work, "segments")
+            seal(work, {})
+    long = sum(map(len, waveforms)) / RATE_HZ
+    return {stage: long / took for stage, took in seconds.items()}
 
 
 def matmul_peak() -> float:
@@ -174,20 +212,24 @@ def compare(audio: Path, encoder: Path, layer: int, work: Path) -> dict:
         ours(audio, settings, work / "ours")
     with timed(seconds, "plain"):
         theirs(audio, encoder, layer, work / "theirs")
-    with timed(seconds, "voice activity"):
-        for recording in find_audio(audio):
-            speech_of(
-                read_audio(recording.path), vad={"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02}, min_seconds=0.3
-            )
     speech = json.loads((work / "ours" / "stage.json").read_text())["counts"]["speech_seconds"]
-    flops = encoder_flops(encoder, layer, 10.0) * speech / 10
+    flops, peak = encoder_flops(encoder, layer, 10.0) * speech / 10, matmul_peak()
+    by_stage = stages(audio, FrontEnd.read(work / "ours" / "frontend"), work)
     return {
         "minutes": minutes,
         "seconds": seconds,
         "ratio": seconds["plain"] / seconds["wavu"],
         "times_real_time": minutes * 60 / seconds["wavu"],
         "bytes_per_hour": {"wavu": bytes_in(work / "ours") * 60 / minutes, "plain": bytes_in(work / "theirs") * 60 / minutes},
-        "share_of_matmul_peak": flops / seconds["wavu"] / matmul_peak(),
+        "share_of_matmul_peak": flops / seconds["wavu"] / peak,
+        "encoder_share_of_matmul_peak": flops * by_stage["encoder"] / (minutes * 60) / peak,
+        "times_real_time_by_stage": by_stage,
+        "times_real_time_by_cores": {
+            cores: minutes
+            * 60
+            / process([f"audio_dir={audio}", "segment=cluster_runs", *settings], work / "cores", cores)["seconds"]
+            for cores in range(1, len(os.sched_getaffinity(0)) + 1)[:2]
+        },
     }
 
 
@@ -204,9 +246,18 @@ def show(report: dict) -> None:
             name, f"{seconds:.1f}", f"{both['minutes'] * 60 / seconds:.1f}", f"{both['bytes_per_hour'][name] / 1e6:.0f}"
         )
     console.print(table)
+    by_stage = Table(
+        "stage", "times real time", title="each stage alone: the encoder on all cores or the GPU, all else on one core"
+    )
+    for stage, speed in both["times_real_time_by_stage"].items():
+        by_stage.add_row(stage, f"{speed:,.0f}")
+    for cores, speed in both["times_real_time_by_cores"].items():
+        by_stage.add_row(f"all, {cores} core{'s' * (cores > 1)}", f"{speed:,.1f}")
+    console.print(by_stage)
     console.print(
-        f"ratio {both['ratio']:.2f}; share of the matmul peak, reading and clusters included, {both['share_of_matmul_peak']:.0%}; "
-        f"voice activity alone {both['minutes'] * 60 / both['seconds']['voice activity']:,.0f} times real time"
+        f"ratio {both['ratio']:.2f}; share of the matmul peak: {both['encoder_share_of_matmul_peak']:.0%} inside the encoder, "
+        f"{both['share_of_matmul_peak']:.0%} with all that is around it; 1,000 hours would take "
+        f"{1000 / both['times_real_time']:,.1f} h"
     )
     console.print("memory, MFCC: " + ", ".join(f"{row['hours']:.2g} h {row['gigabytes']:.2f} GB" for row in report["memory"]))
 

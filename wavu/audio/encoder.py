@@ -11,7 +11,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.audio.layers import chosen_layers
-from wavu.device import find_device, on_all_cores
+from wavu.device import find_device, on_all_cores, through
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -78,27 +78,30 @@ class HuggingFace:
 
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (T,), T at least 400 -> frames (N, D) float32, N = (T - 80) // 320."""
-        encoded: dict[int, np.ndarray] = {}
         lengths = [len(waveform) for waveform in waveforms]
-        batches = list(by_length(lengths, self.batch_samples, mixed=self.maskable))[
-            ::-1
-        ]  # the longest first: no core waits for it
-        each = map if self.device.type == "cuda" else on_all_cores
-        for batch, hidden in zip(batches, each(lambda batch: self._forward([waveforms[i] for i in batch]), batches), strict=True):
-            for index, frames in zip(batch, hidden, strict=True):
-                encoded[index] = frames[: self._n_frames(len(waveforms[index]))].copy()
+        batches = list(by_length(lengths, self.batch_samples, mixed=self.maskable))[::-1]  # the longest first
+        together = [[waveforms[index] for index in batch] for batch in batches]
+        encoded: dict[int, np.ndarray] = {}
+        for batch, hidden in zip(batches, through(self.device, self._padded, self._forward, together), strict=True):
+            for index, frames in zip(batch, hidden.numpy(), strict=True):
+                encoded[index] = frames[: self._n_frames(lengths[index])].copy()
         return [encoded[index] for index in range(len(waveforms))]
 
-    @torch.inference_mode()
-    def _forward(self, waveforms: list[np.ndarray]) -> np.ndarray:
-        """Waveforms of any lengths as one batch -> (B, N of the longest, D)."""
+    def _padded(self, waveforms: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
+        """Waveforms of any lengths -> (B, T of the longest) and, where lengths differ, which samples are theirs."""
         rows = [torch.as_tensor(self.extractor(waveform, sampling_rate=RATE_HZ).input_values[0]) for waveform in waveforms]
-        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.device)
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        mask = (torch.arange(padded.shape[1], device=self.device) < lengths[:, None]).long()
+        lengths = torch.tensor([len(row) for row in rows])
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        if bool((lengths == padded.shape[1]).all()):
+            return (padded,)
+        return padded, (torch.arange(padded.shape[1]) < lengths[:, None]).long()
+
+    @torch.inference_mode()
+    def _forward(self, padded: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """A batch (B, T), and its own samples where it is padded -> (B, N of the longest, D)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            states = self.model(padded, None if mask.all() else mask, output_hidden_states=True).hidden_states
-        return torch.cat([states[layer] for layer in self.layers], -1).float().cpu().numpy()
+            states = self.model(padded, mask, output_hidden_states=True).hidden_states
+        return torch.cat([states[layer] for layer in self.layers], -1).float()
 
     def _n_frames(self, n: int) -> int:
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):

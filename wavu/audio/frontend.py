@@ -106,7 +106,11 @@ class FrontEnd:
 
     def _levelled(self, encoded: Ragged) -> np.ndarray:
         """Encoder frames (N, D) as k-means and PCA know them."""
-        return encoded.flat if self.scale is None else centred(encoded).flat / self.scale
+        if self.scale is None:
+            return encoded.flat
+        levelled = centred(encoded).flat
+        levelled /= self.scale
+        return levelled
 
     def targets(self, cepstra: Ragged) -> Ragged:
         """The cluster of the MFCC (N, 39) at the time of each frame: (N) int16.
@@ -119,7 +123,8 @@ class FrontEnd:
     def segment(self, encoded: Ragged) -> Segmented:
         """Encoder frames (N, D) of many non-empty utterances -> their frames, units and segments."""
         offsets = encoded.offsets
-        units, frames = self.units(encoded), project(self._levelled(encoded), self.mean, self.directions)
+        levelled = self._levelled(encoded)
+        units, frames = Ragged(assign(levelled, self.centroids), offsets), project(levelled, self.mean, self.directions)
         settings = dict(self.settings["segment"])
         pooled_in_pairs = settings.pop("pair_pool")
         starts = segment_starts(units.flat, frames, offsets, **settings)
@@ -146,9 +151,12 @@ def speech_of(waveform: np.ndarray, *, vad: dict, min_seconds: float) -> tuple[n
 
 
 def centred(encoded: Ragged) -> Ragged:
-    """Encoder frames (N, D) less the mean of those of their utterance."""
-    rows = [row - row.mean(0) for row in encoded if len(row)]
-    return Ragged(np.concatenate(rows), encoded.offsets) if rows else encoded
+    """Encoder frames (N, D) less the mean of those of their utterance, in an array of their own."""
+    flat = np.empty(encoded.flat.shape, np.float32)
+    for row, start, end in zip(encoded, encoded.offsets[:-1], encoded.offsets[1:], strict=True):
+        if len(row):
+            np.subtract(row, row.mean(0), out=flat[start:end])
+    return Ragged(flat, encoded.offsets)
 
 
 def joined(rows: list[np.ndarray], dim: int) -> Ragged:

@@ -4,9 +4,10 @@ from types import ModuleType
 
 import numpy as np
 
+from wavu.device import product
 from wavu.errors import WavuError
 
-CHUNK = 65_536  # frames compared with the centroids at a time
+CHUNK = 4_096  # frames compared with the centroids at a time: a block that stays in the cache
 
 
 def fit_kmeans(frames: np.ndarray, *, clusters: int, iterations: int, restarts: int, seed: int) -> np.ndarray:
@@ -43,7 +44,7 @@ def assign(frames: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     centroids = centroids.astype(np.float64)
     offset = np.square(centroids).sum(axis=1) / 2
     chunks = (frames[at : at + CHUNK].astype(np.float64) for at in range(0, len(frames), CHUNK))
-    nearest = [(chunk @ centroids.T - offset).argmax(axis=1).astype(np.int16) for chunk in chunks]
+    nearest = [(product(chunk, centroids.T) - offset).argmax(axis=1).astype(np.int16) for chunk in chunks]
     return np.concatenate(nearest) if nearest else np.zeros(0, np.int16)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from wavu.device import product
+
 
 def fit_pca(frames: np.ndarray, *, dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean (D,) and the first ``dim`` principal directions (D, d) of frames (N, D), both float32."""
@@ -13,4 +15,4 @@ def fit_pca(frames: np.ndarray, *, dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 def project(frames: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Frames (N, D) -> (N, d) float32, centred."""
-    return (frames @ directions) - mean @ directions
+    return product(frames, directions) - mean @ directions

@@ -7,7 +7,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.layers import chosen_layers
 from wavu.audio.whisper_ctc import filled_frames, join, log_mel, pieces, states
-from wavu.device import find_device, on_all_cores
+from wavu.device import find_device, through
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, samples
 
@@ -41,10 +41,11 @@ class Whisper:
         spans = [pieces(len(waveform)) for waveform in waveforms]
         cut = [waveform[start:end] for waveform, each in zip(waveforms, spans, strict=True) for start, end in each]
         batches = list(by_length([len(piece) for piece in cut], self._limit(), mixed=True))[::-1]  # the longest first
-        each = map if self.device.type == "cuda" else on_all_cores
+        together = [[cut[index] for index in batch] for batch in batches]
         encoded: dict[int, torch.Tensor] = {}
-        for batch, frames in zip(batches, each(lambda batch: self._forward([cut[i] for i in batch]), batches), strict=True):
-            encoded |= zip(batch, frames, strict=True)
+        for batch, hidden in zip(batches, through(self.device, self._filled, self._forward, together), strict=True):
+            for index, frames in zip(batch, hidden, strict=True):
+                encoded[index] = frames[: len(cut[index]) // HOP_SAMPLES]
         rows = iter(encoded[index] for index in range(len(cut)))
         return [join(each, [next(rows) for _ in each]).numpy() for each in spans]
 
@@ -52,15 +53,18 @@ class Whisper:
         """Samples in a batch: padding is free on a GPU and is not on a CPU, where each recording goes alone."""
         return self.batch_samples if self.device.type == "cuda" else 1
 
-    @torch.inference_mode()
-    def _forward(self, cut: list[np.ndarray]) -> list[torch.Tensor]:
-        """Waveforms of at most 30 s as one batch -> the frames (N, D) of each."""
+    def _filled(self, cut: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
+        """Waveforms of at most 30 s -> log mel energies (B, M, 2 N) and, where lengths differ, which of the N frames are theirs."""
         filled = [filled_frames(piece) for piece in cut]
-        mel = torch.from_numpy(np.stack([log_mel(self.extractor, piece, max(filled)) for piece in cut])).to(self.device)
-        there = (torch.arange(max(filled)) < torch.tensor(filled)[:, None]).to(self.device)
+        mel = torch.from_numpy(np.stack([log_mel(self.extractor, piece, max(filled)) for piece in cut]))
+        there = torch.arange(max(filled)) < torch.tensor(filled)[:, None]
+        return (mel,) if there.all() else (mel, there)
+
+    @torch.inference_mode()
+    def _forward(self, mel: torch.Tensor, there: torch.Tensor | None = None) -> torch.Tensor:
+        """A batch, and its own frames where it is padded -> (B, N, D)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            frames = torch.cat(states(self.network, mel, there, self.layers), -1).float().cpu()
-        return [rows[: len(piece) // HOP_SAMPLES] for rows, piece in zip(frames, cut, strict=True)]
+            return torch.cat(states(self.network, mel, there, self.layers), -1).float()
 
 
 def _load(name: str) -> tuple[nn.Module, object]:

@@ -86,8 +86,7 @@ class WhisperCtc(PreTrainedModel):
         """Frames (N, D) of a waveform of at most 30 s."""
         filled = filled_frames(piece)
         mel = torch.from_numpy(log_mel(self.extractor, piece, filled))[None].to(self.device, self.dtype)
-        there = torch.ones(1, filled, dtype=torch.bool, device=self.device)
-        return torch.cat(states(self.encoder, mel, there, self.config.layers), -1)[0, : len(piece) // HOP_SAMPLES]
+        return torch.cat(states(self.encoder, mel, None, self.config.layers), -1)[0, : len(piece) // HOP_SAMPLES]
 
 
 def pieces(n: int) -> list[tuple[int, int]]:
@@ -122,14 +121,17 @@ def log_mel(extractor: WhisperFeatureExtractor, piece: np.ndarray, frames: int) 
     return extractor(padded, sampling_rate=RATE_HZ, padding=False, truncation=False).input_features[0]
 
 
-def states(network: nn.Module, mel: Tensor, there: Tensor, layers: list[int]) -> list[Tensor]:
-    """Mel (B, 80, 2 * N) and which frames are there (B, N) -> the states (B, N, D) after each of the ``layers``, without final norm."""
-    columns = there.repeat_interleave(2, 1)[:, None]  # convolutions see zeros after the end
+def states(network: nn.Module, mel: Tensor, there: Tensor | None, layers: list[int]) -> list[Tensor]:
+    """Mel (B, 80, 2 * N) -> the states (B, N, D) after each of the ``layers``, without final norm.
+
+    there: which frames are there (B, N); None: all.
+    """
+    columns = 1 if there is None else there.repeat_interleave(2, 1)[:, None]  # convolutions see zeros after the end
     hidden = nn.functional.gelu(network.conv1(mel * columns))
     hidden = nn.functional.gelu(network.conv2(hidden * columns)).transpose(1, 2)  # (B, D, N) -> (B, N, D)
     hidden = hidden + network.embed_positions.weight[: hidden.shape[1]]
     # What attention adds (B, 1, 1, N): minus infinity for frames that only pad the batch.
-    mask = None if there.all() else torch.zeros_like(hidden[..., 0]).masked_fill(~there, -torch.inf)[:, None, None]
+    mask = None if there is None else torch.zeros_like(hidden[..., 0]).masked_fill(~there, -torch.inf)[:, None, None]
     after = []
     for block in network.layers[: max(layers)]:
         hidden = block(hidden, mask)
