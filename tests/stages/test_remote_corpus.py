@@ -1,6 +1,8 @@
 """The whole command with its recordings in a store: the same arrays as from this machine."""
 
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from tests.stages.spoken import SMALL, files, prepared, speak
 from wavu.audio.read import read_audio
 from wavu.store import read_table
 
+fsspec = pytest.importorskip("fsspec")
 SHARDS = ("shard_minutes=0.05", "sample.hours=0.001", "vad=webrtc", "kmeans.clusters=8", "max_seconds=2")
 
 
@@ -26,27 +29,53 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-@pytest.fixture(params=["memory", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple]:
-    """A file system and a place in it."""
-    fsspec = pytest.importorskip("fsspec")
-    if request.param == "memory":
-        yield fsspec.filesystem("memory"), "memory://bucket/in"
-        fsspec.filesystem("memory").store.clear()
-        return
+@contextmanager
+def memory(bucket: str, patched: pytest.MonkeyPatch) -> Iterator[tuple]:
+    system = fsspec.filesystem("memory")
+    yield system, f"memory://{bucket}/in"
+    system.store.clear()
+
+
+@contextmanager
+def amazon(bucket: str, patched: pytest.MonkeyPatch) -> Iterator[tuple]:
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    patched.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+        patched.setenv(f"AWS_{name}", value)
     system = fsspec.filesystem("s3", skip_instance_cache=False)
-    bucket = tmp_path.name.replace("_", "-").lower()
     system.mkdir(bucket)
     yield system, f"s3://{bucket}/in"
     server.stop()
     type(system).clear_instance_cache()
+
+
+@contextmanager
+def google(bucket: str, patched: pytest.MonkeyPatch) -> Iterator[tuple]:
+    patched.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # read on import; wants gRPC, which the emulator lacks
+    pytest.importorskip("gcsfs")
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    server = emulator.create_server("localhost", port, in_memory=True)
+    server.start()
+    patched.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{port}")
+    patched.setitem(fsspec.config.conf, "gs", {"token": "anon", "project": "none"})
+    system, _ = fsspec.core.url_to_fs(f"gs://{bucket}")
+    system.mkdir(bucket)
+    yield system, f"gs://{bucket}/in"
+    server.stop()
+    type(system).clear_instance_cache()
+
+
+@pytest.fixture(params=[memory, amazon, google])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple]:
+    """A file system and a place in it."""
+    with request.param(tmp_path.name.replace("_", "-").lower(), monkeypatch) as made:
+        yield made
 
 
 def test_recordings_in_a_store_give_the_same_arrays(store: tuple, corpus: Path, tmp_path: Path, run) -> None:
