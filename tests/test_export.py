@@ -78,7 +78,7 @@ def with_front_end(encoder: dict, folder: Path, *, dim: int) -> Path:
     frames = np.random.default_rng(0).normal(1.0, 3.0, (500, dim)).astype(np.float32)
     (folder / "frontend").mkdir(parents=True)
     kmeans = {"clusters": 4, "iterations": 2, "restarts": 1}
-    FrontEnd.fit(frames, settings=settings, kmeans=kmeans, dim=DIM, seed=0, levelled=True).write(folder / "frontend")
+    FrontEnd.fit(frames, settings=settings, kmeans=kmeans, dim=DIM, bits=16, seed=0, levelled=True).write(folder / "frontend")
     return folder
 
 

@@ -19,6 +19,19 @@ def test_speech_joins_its_shards_in_order(speech_folder: Path) -> None:
     assert speech.units[1].tolist() == [0, 1, 2, 0, 1, 2] and speech.starts[1].tolist() == [0, 2]
 
 
+def test_values_are_read_when_somebody_looks_at_them(speech_folder: Path) -> None:
+    """Generators hear segments: what has eight times their size need not lie in memory."""
+    speech, damaged = Speech.read(speech_folder), Speech.read(speech_folder)
+    assert len(speech.segments.flat) and "flat" not in vars(speech.frames) and speech.frames.lengths.tolist() == [4, 6]
+    assert len(speech.frames.flat) == 10 and speech.frames.flat is speech.frames.flat
+    path = speech_folder / "shards" / "00001" / "frames.npy"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(WavuError, match="frames.npy"):
+        damaged.frames[0]
+    with pytest.raises(WavuError, match="frames.npy"):
+        Speech.read(speech_folder)
+
+
 def test_speech_has_targets_where_prepare_audio_was_asked_for_them(speech_folder: Path) -> None:
     assert Speech.read(speech_folder).targets is None and Speech.read(speech_folder).n_targets == 0
     for shard, n_frames in enumerate((4, 6)):

@@ -32,6 +32,7 @@ FLOOR = {
     "progress",
     "store",
     "ragged",
+    "eight_bits",
     "stage",
     "hold",
     "seal",

@@ -57,6 +57,27 @@ def test_a_finished_stage_is_done_and_says_what_it_did(tmp_path: Path) -> None:
     assert everything_in(folder) == ["result.txt", "stage.json"]
 
 
+class Longer(Toy):
+    """As a later version of wavu has it."""
+
+    bits: int = 16
+
+
+@pytest.mark.parametrize("part", ["plan.json", "stage.json"])
+def test_a_setting_that_came_later_has_its_usual_value_in_a_folder_made_before(part: str, tmp_path: Path) -> None:
+    finish(tmp_path)
+    if part == "plan.json":
+        (tmp_path / "stage.json").rename(tmp_path / part)
+
+    def later(**given: int) -> bool:
+        settings = Longer(source_dir=None, out_dir=tmp_path, overwrite=False, seed=0, pca=Pca(dim=4), **given)
+        return Stage(settings, command="gan_train", inputs={"audio": "f1"}, makes=("result.txt",)).done()
+
+    assert later() == (part == "stage.json")
+    with pytest.raises(WavuError, match="bits: 16 -> 8"):
+        later(bits=8)
+
+
 def test_other_settings_or_inputs_are_refused_by_name(tmp_path: Path) -> None:
     finish(tmp_path)
     with pytest.raises(WavuError, match=r"seed: 0 -> 1.*overwrite=true"):

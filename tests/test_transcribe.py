@@ -57,7 +57,12 @@ def gan(tmp_path_factory) -> Path:
     waveforms = [speak(line) for line in said]
     encoded = FrontEnd(SETTINGS, *[np.zeros((1, 78))] * 3).encoder.encode(waveforms)
     front_end = FrontEnd.fit(
-        np.concatenate(encoded), settings=SETTINGS, kmeans={"clusters": 6, "iterations": 10, "restarts": 1}, dim=8, seed=0
+        np.concatenate(encoded),
+        settings=SETTINGS,
+        kmeans={"clusters": 6, "iterations": 10, "restarts": 1},
+        dim=8,
+        bits=16,
+        seed=0,
     )
     front_end.write(folder / "frontend")
     heard = front_end.segment(Ragged.of(encoded, np.float32))

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from wavu.eight_bits import unpacked
 from wavu.errors import WavuError
-from wavu.ragged import Ragged
+from wavu.ragged import CHUNK, Ragged, Unread
 from wavu.stage import finished
-from wavu.store import intact, read_array, read_table
+from wavu.store import intact, read_array, read_table, read_tensors
 
 SILENCE = "<SIL>"
 
@@ -44,6 +45,8 @@ class Speech:
         with intact(folder / "shards"):
             shards = sorted((folder / "shards").iterdir())
             arrays = {name: _rows_of(shards, name, below.get(name)) for name in names}
+            if read_array(shards[0] / "frames.npy").dtype == np.int8:
+                arrays["frames"] = _unpacked(arrays["frames"], folder / "frontend" / "frontend.safetensors")
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
         speech = cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
         speech._check(folder)
@@ -64,7 +67,7 @@ class Speech:
             raise WavuError(
                 f"{folder}/manifest.tsv has {len(self.ids)} utterances, the shards beside it {len(self.frames)}; run wavu.prepare_audio again"
             )
-        if not all(np.array_equal(one.offsets, other.offsets) for one, other in alike) or self.frames.flat.ndim != 2:
+        if not all(np.array_equal(one.offsets, other.offsets) for one, other in alike):
             raise WavuError(f"the files in {folder}/shards do not fit together; one is damaged: run wavu.prepare_audio again")
         check_starts(self.starts, self.frames.lengths, folder / "shards")
 
@@ -140,17 +143,35 @@ def check_starts(starts: Ragged, lengths: np.ndarray, where: Path) -> None:
 
 
 def _rows_of(shards: list[Path], name: str, below: int | None = None) -> Ragged:
-    """Rows of all shards as one: of several, in memory; of one, the memory-map it is.
+    """Rows of all shards as one: of several, in memory once they are looked at; of one, the memory-map it is.
 
     Opened one after another, as a system lets few more than a thousand files be open at once.
     """
     if len(shards) == 1:
         return Ragged.read(shards[0], name, below=below)
-    offsets = [np.array(Ragged.read(shard, name, below=below).offsets) for shard in shards]
+    offsets = [np.array(Ragged.opened(shard, name).offsets) for shard in shards]
     ends = np.cumsum([0, *(each[-1] for each in offsets)])
-    first = read_array(shards[0] / f"{name}.npy")
-    flat = np.empty((ends[-1], *first.shape[1:]), first.dtype)
-    for shard, start, end in zip(shards, ends[:-1], ends[1:], strict=True):
-        with intact(shard / f"{name}.npy"):
-            flat[start:end] = read_array(shard / f"{name}.npy")
-    return Ragged(flat, np.concatenate([[0], *(each[1:] + end for each, end in zip(offsets, ends[:-1], strict=True))]))
+
+    def flat() -> np.ndarray:
+        first = read_array(shards[0] / f"{name}.npy")
+        values = np.empty((ends[-1], *first.shape[1:]), first.dtype)
+        for shard, start, end in zip(shards, ends[:-1], ends[1:], strict=True):
+            with intact(shard / f"{name}.npy"):
+                values[start:end] = Ragged.read(shard, name, below=below).flat
+        return values
+
+    return Unread(flat, np.concatenate([[0], *(each[1:] + end for each, end in zip(offsets, ends[:-1], strict=True))]))
+
+
+def _unpacked(frames: Ragged, front_end: Path) -> Ragged:
+    """Frames (N, d) float16 that lie on disk as int8."""
+
+    def flat() -> np.ndarray:
+        rows = np.empty(frames.flat.shape, np.float16)
+        with intact(front_end):
+            steps = read_tensors(front_end)[0]["steps"]
+            for at in range(0, len(rows), CHUNK):
+                rows[at : at + CHUNK] = unpacked(frames.flat[at : at + CHUNK], steps)
+        return rows
+
+    return Unread(flat, frames.offsets)

@@ -1,6 +1,6 @@
 """Rows of different lengths in one flat array, in memory or on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,20 +46,31 @@ class Ragged:
         Raises:
             WavuError: a file is missing or damaged, or the two do not belong together.
         """
-        rows = cls(read_array(folder / f"{name}.npy"), np.asarray(read_array(folder / f"{name}.offsets.npy")))
-        rows.check(folder / f"{name}.npy", below)
+        rows = cls.opened(folder, name)
+        rows._check(folder / f"{name}.npy", below)
         return rows
 
-    def check(self, path: Path, below: int | None = None) -> None:
-        """Refuse rows that cannot be what was written to a file.
+    @classmethod
+    def opened(cls, folder: Path, name: str) -> "Ragged":
+        """As :meth:`read`, but no value is looked at.
 
         Raises:
-            WavuError: offsets do not lead from 0 through ascending places to the end; a value is not finite, or no count ``below``.
+            WavuError: a file is missing, or the offsets do not lead from 0 through ascending places to the end.
         """
-        flat, offsets = self.flat, self.offsets
+        path = folder / f"{name}.npy"
+        flat, offsets = read_array(path), np.asarray(read_array(folder / f"{name}.offsets.npy"))
         whole = flat.ndim and offsets.ndim == 1 and len(offsets) and offsets.dtype.kind in "iu"
         if not whole or offsets[0] or offsets[-1] != len(flat) or (np.diff(offsets) < 0).any():
             raise WavuError(f"{path} does not fit its offsets beside it; one is damaged: run the stage that writes it again")
+        return cls(flat, offsets)
+
+    def _check(self, path: Path, below: int | None) -> None:
+        """Refuse values that cannot be what was written to a file.
+
+        Raises:
+            WavuError: a value is not finite, or no count ``below``.
+        """
+        flat = self.flat
         if flat.dtype.kind not in "iuf" or not all(_sound(flat[at : at + CHUNK], below) for at in range(0, len(flat), CHUNK)):
             raise WavuError(f"{path} is damaged (values out of range); run the stage that writes it again")
 
@@ -122,6 +133,21 @@ class Ragged:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
+
+
+class Unread(Ragged):
+    """Rows whose values are read when somebody first looks at them."""
+
+    _read: Callable[[], np.ndarray]
+
+    def __init__(self, read: Callable[[], np.ndarray], offsets: np.ndarray) -> None:
+        """read: gives the values (N, ...)."""
+        vars(self).update(_read=read, offsets=offsets)
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """All rows, one after another."""
+        return self._read()
 
 
 def _sound(values: np.ndarray, below: int | None) -> bool:

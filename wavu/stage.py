@@ -19,6 +19,7 @@ from pathlib import Path
 from wavu.errors import WavuError
 from wavu.hold import held
 from wavu.settings.base import Settings, Work
+from wavu.settings.mistakes import checked
 from wavu.store import PARTIAL, read_json, write_json
 
 STAGE = ("plan.json", "stage.json")  # files of every stage, as it begins and when it has finished
@@ -101,13 +102,13 @@ class Stage:
         grows: the input that may have changed since; the stage itself then does what is new, in a folder that was finished too.
         """
         self.began = time.perf_counter()
+        self.settings = settings
         self.out_dir = settings.out_dir
         self.overwrite = settings.overwrite
         self.makes = (*STAGE, *makes)
         self.grows = grows
         self.reads = list(_paths(settings))
-        config = {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
-        self.plan = {"command": command, "config": config, "inputs": inputs}
+        self.plan = {"command": command, "config": _config(settings), "inputs": inputs}
 
     def done(self) -> bool:
         """Whether this very stage is complete, but for what has grown; a folder begun with other settings is refused.
@@ -127,12 +128,20 @@ class Stage:
             before = read_json(self.out_dir / name)
             if self.grows and self.grows in before["inputs"]:
                 before["inputs"][self.grows] = self.plan["inputs"][self.grows]
-            differing = _differences(before, self.plan)
+            differing = _differences(before | {"config": self._completed(before["config"])}, self.plan)
             if differing:
                 raise WavuError(
                     f"{self.out_dir} holds work made with other settings ({'; '.join(differing[:3])}); choose another out_dir or add overwrite=true"
                 )
         return "stage.json" in begun
+
+    def _completed(self, config: dict) -> dict:
+        """Settings of a run before this one; those that wavu did not have yet have the value that changes nothing, their usual one."""
+        theirs = dict(config) | {"out_dir": str(self.out_dir), "overwrite": self.overwrite}
+        try:
+            return _config(checked(type(self.settings), theirs, command=self.plan["command"]))
+        except WavuError:  # of another command, or settings that are no more
+            return config
 
     def _refuse_strangers(self, ours: tuple[str, ...]) -> None:
         """Refuse a folder with files of other names, hidden ones aside, such as those of a file manager."""
@@ -194,6 +203,11 @@ class Stage:
                     path.unlink()
             if Path(folder) != self.out_dir and not os.listdir(folder):
                 os.rmdir(folder)
+
+
+def _config(settings: Work) -> dict:
+    """The settings that a result hangs on."""
+    return {key: value for key, value in settings.plain().items() if key not in ("out_dir", "overwrite")}
 
 
 def _paths(settings: Settings) -> Iterator[Path]:

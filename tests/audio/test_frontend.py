@@ -22,7 +22,7 @@ SEGMENTS = {
 def fit(segment: str = "ward", vad: dict = VAD) -> FrontEnd:
     settings = {"vad": vad, "encoder": {"kind": "mfcc"}, "segment": SEGMENTS[segment], "min_seconds": 0.3, "max_seconds": 40}
     kmeans = {"clusters": 6, "iterations": 5, "restarts": 1}
-    return FrontEnd.fit(np.concatenate(ROWS), settings=settings, kmeans=kmeans, dim=5, seed=0)
+    return FrontEnd.fit(np.concatenate(ROWS), settings=settings, kmeans=kmeans, dim=5, bits=16, seed=0)
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)

@@ -148,6 +148,22 @@ def test_an_encoder_folder_gives_its_hidden_states(family: str, corpus: Path, tm
         assert np.abs(encoded[row] - truth).max() < 1e-4
 
 
+@pytest.mark.parametrize("shard_minutes", [0.05, 10])
+def test_frames_of_eight_bits_are_nearly_those_of_sixteen(shard_minutes: float, corpus: Path, tmp_path: Path, run) -> None:
+    for bits in (16, 8):
+        out = (f"out_dir={tmp_path / str(bits)}", f"pca.bits={bits}", f"shard_minutes={shard_minutes}")
+        assert run(f"audio_dir={corpus}", *out, *SMALL)[0] == 0
+    plain, small = Speech.read(tmp_path / "16"), Speech.read(tmp_path / "8")
+    steps = FrontEnd.read(tmp_path / "8" / "frontend").steps
+    assert steps is not None and FrontEnd.read(tmp_path / "16" / "frontend").steps is None
+    assert small.frames.flat.dtype == np.float16 and (np.abs(plain.frames.flat - small.frames.flat) < 0.52 * steps + 1e-2).all()
+    assert not np.array_equal(plain.frames.flat, small.frames.flat)
+    for name in ("units", "segments", "starts"):
+        assert np.array_equal(getattr(plain, name).flat, getattr(small, name).flat)
+    sizes = [sum(path.stat().st_size for path in tmp_path.glob(f"{bits}/shards/*/frames.npy")) for bits in (16, 8)]
+    assert sizes[1] < 0.52 * sizes[0] + 128 * len(list(tmp_path.glob("8/shards/*")))
+
+
 def test_precomputed_frames_need_no_audio(tmp_path: Path, run) -> None:
     rng = np.random.default_rng(0)
     source = tmp_path / "theirs"

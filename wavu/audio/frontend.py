@@ -12,6 +12,7 @@ from wavu.audio.pca import fit_pca, project
 from wavu.audio.pool import mean_pool
 from wavu.audio.segment import pair_starts, segment_starts
 from wavu.audio.vad import keep, speech_spans
+from wavu.eight_bits import step_widths
 from wavu.ragged import Ragged
 from wavu.store import intact, read_json, read_tensors, write_json, write_tensors
 from wavu.units import HOP_SECONDS, samples
@@ -37,7 +38,8 @@ class FrontEnd:
     centroids (K, D): of the encoder's frames, the very ones that PCA sees. mean (D,), directions (D, d): of the PCA.
     target_centroids (K', 39): of MFCC, where targets are wanted. scale (D,): where there is one, frames are levelled before all
     else: each utterance to mean 0, which takes speaker and channel out, and each dim to variance 1, as some dims of a transformer
-    are a hundred times louder than the others.
+    are a hundred times louder than the others. steps (d,): where there are any, frames after PCA lie on disk as so many of
+    these, in 8 bits.
     """
 
     settings: dict
@@ -46,17 +48,23 @@ class FrontEnd:
     directions: np.ndarray
     target_centroids: np.ndarray | None = None
     scale: np.ndarray | None = None
+    steps: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, seed: int, levelled: bool = False) -> "FrontEnd":
+    def fit(
+        cls, frames: np.ndarray, *, settings: dict, kmeans: dict, dim: int, bits: int, seed: int, levelled: bool = False
+    ) -> "FrontEnd":
         """Learn units and PCA from a sample of encoder frames (N, D), centred by utterance where they are to be levelled.
 
         The original clusters frames of un-normalised audio and projects frames of normalised audio; here both are the same.
+        bits: 16 or 8, of a value of a frame after PCA.
         """
         scale = np.maximum(frames.std(0), 1e-6).astype(np.float32) if levelled else None
         frames = frames / scale if levelled else frames
         centroids = fit_kmeans(frames, **kmeans, seed=seed)
-        return cls(settings, centroids, *fit_pca(frames, dim=dim), scale=scale)
+        mean, directions = fit_pca(frames, dim=dim)
+        steps = step_widths(project(frames, mean, directions)) if bits == 8 else None
+        return cls(settings, centroids, mean, directions, scale=scale, steps=steps)
 
     def with_targets(self, cepstra: np.ndarray, *, kmeans: dict, seed: int) -> "FrontEnd":
         """The same front end, with the clusters of targets learned from a sample of MFCC (N, 39)."""
@@ -76,7 +84,8 @@ class FrontEnd:
         """Write ``frontend.json`` and, last, ``frontend.safetensors``."""
         write_json(folder / "frontend.json", self.settings)
         tensors = {"centroids": self.centroids, "mean": self.mean, "directions": self.directions}
-        tensors |= {name: getattr(self, name) for name in ("target_centroids", "scale") if getattr(self, name) is not None}
+        others = {name: getattr(self, name) for name in ("target_centroids", "scale", "steps")}
+        tensors |= {name: tensor for name, tensor in others.items() if tensor is not None}
         write_tensors(folder / "frontend.safetensors", tensors, {})
 
     @cached_property

@@ -183,6 +183,8 @@ class Pca(Settings):
     """Of the encoder's frames."""
 
     dim: Count | None
+    bits: Literal[16, 8] = 16
+    """of a value on disk; 8 take half the disk, and a frame is off by a hundredth of what frames vary by"""
 
 
 class Local(Settings):

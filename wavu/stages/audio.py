@@ -193,7 +193,7 @@ def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
     kept["has_seen"] = has_seen(kept["encoder"], languages_taught(model) if model else None)
     kept["encoder"] = settled(kept["encoder"], Path.cwd())
     kmeans, seed = settings.kmeans.plain(), settings.seed
-    front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, seed=seed, levelled=level)
+    front = FrontEnd.fit(frames, settings=kept, kmeans=kmeans, dim=dim, bits=settings.pca.bits, seed=seed, levelled=level)
     if not settings.targets.clusters:
         return front
     heard = (Encoded.read(folder) for folder in sample)

@@ -152,7 +152,7 @@ def _finish(run: Run, task: GanTask, text: Text, out_dir: Path) -> dict:
         "utterances": len(labels),
         "segments": len(labels.flat),
         "segments_per_second": round(
-            len(labels.flat) / (len(task.speech.frames.flat) * HOP_SECONDS), 2
+            len(labels.flat) / (task.speech.frames.offsets[-1] * HOP_SECONDS), 2
         ),  # beside phones_per_second
         "updates": run.population.update,
         "members": len(numbers),

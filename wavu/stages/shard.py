@@ -17,6 +17,7 @@ from wavu.audio.frontend import FrontEnd
 from wavu.audio.remote import fetched
 from wavu.audio.shards import Encoded, encode_heard, hear, slice_frames
 from wavu.device import one_thread
+from wavu.eight_bits import packed
 from wavu.ragged import Ragged
 from wavu.seal import damage, read_rows, seal
 from wavu.settings.audio import Precomputed, PrepareAudio
@@ -123,7 +124,7 @@ def _write(encoded: Encoded, front: FrontEnd, keep_frames: bool, folder: Path) -
     """Write the arrays of a finished shard; a row for each utterance."""
     done = front.segment(encoded.frames)
     arrays = {
-        "frames": done.frames,
+        "frames": done.frames if front.steps is None else Ragged(packed(done.frames.flat, front.steps), done.frames.offsets),
         "units": done.units,
         "segments": done.segments,
         "starts": done.starts,
