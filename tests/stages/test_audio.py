@@ -18,12 +18,14 @@ from sklearn.metrics import pairwise_distances_argmin
 from transformers import AutoModel, HubertConfig, Wav2Vec2Config, Wav2Vec2FeatureExtractor, WavLMConfig
 
 from tests.stages.spoken import PLAIN, SMALL, files, prepared, speak
+from wavu.audio.dealt import Piece
 from wavu.audio.features import cepstra
+from wavu.audio.files import Recording
 from wavu.audio.frontend import FrontEnd
 from wavu.audio.read import read_audio
 from wavu.prepared import Speech
 from wavu.ragged import Ragged
-from wavu.stages.audio import MANIFEST
+from wavu.stages.audio import MANIFEST, _sample
 from wavu.store import read_json, read_table, read_tensors, write_json, write_table
 
 ARRAYS = ("frames", "units", "segments", "starts", "spans")
@@ -266,6 +268,16 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(room: int, corpus: Path, t
     assert files(out_dir) == files(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("hours", "which"), [(0.01, [0]), (1, [0, 3, 6]), (1.5, [0, 2, 3, 4, 6]), (2.9, list(range(7))), (99, list(range(7)))]
+)
+def test_the_sample_comes_from_all_over_the_corpus(hours: float, which: list[int]) -> None:
+    """Recordings are in the order of their paths, so that the first hours may be of one speaker."""
+    third = Recording("a", Path("a.wav"), end=1_200.0)
+    shards = {shard: [Piece(third, shard, "a", "")] for shard in range(7)}
+    assert _sample(shards, hours) == which
+
+
 KILLED = """
 import os, signal
 from wavu import prepare_audio
@@ -285,11 +297,16 @@ def test_a_kill_in_the_middle_leaves_no_trace(corpus: Path, tmp_path: Path, run)
     """Killed before a file of the sample is there, killed again before one of the rest is: every byte as if nothing had happened."""
     settings = (f"audio_dir={corpus}", "shard_minutes=0.05", "sample.hours=0.003", "targets.clusters=16", *SMALL)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for written, landmark in ((11, "encoded/00001"), (99, "shards/00005")):
-        command = [f"out_dir={killed}", "executor.workers=1", *PLAIN, *settings]  # one shard at a time: the landmarks are certain
+    for written, kind in ((11, "encoded"), (99, "shards")):
+        command = [
+            f"out_dir={killed}",
+            "executor.workers=1",
+            *PLAIN,
+            *settings,
+        ]  # one shard at a time: where it is killed is certain
         program = [sys.executable, "-c", KILLED.format(files=written), *command]
         assert subprocess.run(program, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
-        assert (killed / landmark).exists() and not (killed / landmark / "rows.json").exists()
+        assert [(folder / "rows.json").exists() for folder in (killed / kind).iterdir()].count(False) == 1
     assert run(f"out_dir={killed}", *settings)[0] == run(f"out_dir={whole}", *settings)[0] == 0
     assert files(killed) == files(whole)
     assert read_json(killed / "stage.json")["counts"] == read_json(whole / "stage.json")["counts"]

@@ -169,9 +169,11 @@ def _front_end_there(out_dir: Path) -> FrontEnd:
 
 
 def _sample(shards: dict[int, list[Piece]], hours: float) -> list[int]:
-    """The first shards, enough for so many hours."""
-    ends = np.cumsum([sum(piece.recording.seconds for piece in shards[shard]) / 3600 for shard in sorted(shards)])
-    return sorted(shards)[: int(np.searchsorted(ends, hours)) + 1]
+    """Shards from the first to the last, about enough for so many hours: neighbours are often of one speaker."""
+    numbers = sorted(shards)
+    there = sum(piece.recording.seconds for pieces in shards.values() for piece in pieces) / 3600
+    wanted = math.ceil(len(numbers) * min(1.0, hours / max(there, 1e-9)))
+    return [numbers[place] for place in np.linspace(0, len(numbers) - 1, wanted).round().astype(int)]
 
 
 def _fit(sample: list[Path], dim: int, settings: PrepareAudio) -> FrontEnd:
