@@ -421,7 +421,7 @@ def test_every_command_line_that_is_shown_would_be_accepted(place: str, words: l
     if "--help" not in arguments:
         module = importlib.import_module(f"wavu.{name}")
         main = inspect.getclosurevars(module.main).nonlocals
-        command._prepare(name, main["schema"], arguments, main["files"], main["open_groups"])
+        command.composed(name, main["schema"], arguments, files=main["files"], open_groups=main["open_groups"])
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -52,47 +52,84 @@ def command(
         if {"-h", "--help"} & set(arguments):
             print(help_text(name, schema, doc))
             return
-        try:
-            arguments = _prepare(name, schema, arguments, files, open_groups, example=_example(doc))
-        except WavuError as error:
-            _fail(error)
-
-        def task(config: DictConfig) -> None:
-            try:
-                settings = _checked(name, schema, config)
-                with hub.trusting(isinstance(settings, Loading) and settings.trust_pickle):
-                    work(settings)
-            except WavuError as error:
-                _fail(error)
-            except KeyboardInterrupt:
-                say("interrupted; run the same command again to go on")
-                sys.exit(130)
-
+        kind = {"files": files, "open_groups": open_groups}
         if set(_SWEEP) & set(arguments):
-            sys.argv = [sys.argv[0], *arguments]
+            with _told():
+                sys.argv = [sys.argv[0], _SWEEP[0], *_overrides(name, arguments, sweep=True, **kind)]
             hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)()
-        else:  # Hydra's own way to one run composes twice as often, a quarter of a second
-            with _settings_folder():
-                config = compose(config_name=name, overrides=arguments)
-            task(config)
+        else:  # Hydra's own way to one run composes more than once, a quarter of a second
+            with _told():
+                settings = composed(name, schema, arguments, example=_example(doc), **kind)
+            run(settings)
+
+    def task(config: DictConfig) -> None:
+        with _told():
+            settings = _checked(name, schema, config)
+        run(settings)
+
+    def run(settings: Block) -> None:
+        with _told(), hub.trusting(isinstance(settings, Loading) and settings.trust_pickle):
+            work(settings)
 
     return main
 
 
-def composed(name: str, schema: type[Block], given: list[str], *, open_groups: tuple[str, ...] = ()) -> Block:
-    """The settings of a command as it would get them itself; for one that does the work of several.
+@contextmanager
+def _told() -> Iterator[None]:
+    """Within the block, what stops the work is told in one line."""
+    try:
+        yield
+    except WavuError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; run the same command again to go on")
+        sys.exit(130)
+
+
+def composed(
+    name: str,
+    schema: type[Block],
+    given: list[str],
+    *,
+    files: bool = False,
+    open_groups: tuple[str, ...] = (),
+    example: str = "",
+) -> Block:
+    """The settings of a command, from what is typed after its name; also for one that does the work of several.
+
+    example: a command line, shown where a setting is missing. files, open_groups: see :func:`command`.
 
     Raises:
-        WavuError: in the reader's terms, as for the command itself.
+        WavuError: a name is unknown, a value of another kind or out of its range, or a setting is missing; in the reader's terms.
     """
-    given = _prepare(name, schema, given, False, open_groups)
-    with _settings_folder():
-        return _checked(name, schema, compose(config_name=name, overrides=given))
+    overrides = _overrides(name, given, files=files, open_groups=open_groups)
+    return _checked(name, schema, _composed(name, overrides, example or f"python -m wavu.{name} --help"))
+
+
+def _composed(name: str, overrides: list[str], example: str) -> DictConfig:
+    """What Hydra makes of a command's YAMLs and of what is given.
+
+    Raises:
+        WavuError: Hydra refuses it, or a setting is missing.
+    """
+    try:
+        with _settings_folder():
+            config = compose(config_name=name, overrides=overrides)
+        missing = sorted(OmegaConf.missing_keys(config))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise WavuError(" ".join(str(error).split())) from error
+    if missing:
+        raise WavuError(f"{', '.join(missing)} must be given, as in: {example}")
+    return config
 
 
 def _checked(name: str, schema: type[Block], config: DictConfig) -> Block:
     """What Hydra has composed, as its class."""
-    values = OmegaConf.to_container(config, resolve=True)
+    try:
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise WavuError(" ".join(str(error).split())) from error
     return checked(schema, {key: value for key, value in values.items() if key != "hydra"}, command=name)
 
 
@@ -136,10 +173,8 @@ def _example(doc: str) -> str:
     return next((line.strip() for line in doc.splitlines() if line.startswith("    ")), "")
 
 
-def _prepare(
-    name: str, schema: type[Block], arguments: list[str], files: bool, open_groups: tuple[str, ...], *, example: str = ""
-) -> list[str]:
-    """Arguments as Hydra wants them; raises WavuError in the reader's terms for what Hydra would refuse."""
+def _overrides(name: str, arguments: list[str], *, files: bool, open_groups: tuple[str, ...], sweep: bool = False) -> list[str]:
+    """Arguments as Hydra wants them, flags left out; raises WavuError in the reader's terms for what Hydra would refuse."""
     flags = [argument for argument in arguments if argument.startswith("-") and argument != "-"]  # a lone dash is standard input
     for flag in flags:
         if flag not in _SWEEP:
@@ -149,14 +184,11 @@ def _prepare(
     overrides = [argument for argument in rest if argument not in bare]
     if bare and not files:
         raise WavuError(f"'{bare[0]}' is not a setting; write name=value (see python -m wavu.{name} --help)")
-    sweep = any(flag in _SWEEP for flag in flags)
     overrides = [part for override in overrides for part in _choice(override, open_groups, sweep)]
     overrides = [_readable(override, sweep) for override in overrides]
     if bare:
         overrides.append("files=[" + ",".join(_quote(path) for path in bare) + "]")
-    overrides = [_settled(override) for override in overrides]
-    _check(name, schema, overrides, sweep, example or f"python -m wavu.{name} --help")
-    return flags + overrides
+    return [_settled(override) for override in overrides]
 
 
 def _settled(override: str) -> str:
@@ -187,20 +219,6 @@ def _choice(override: str, open_groups: tuple[str, ...], sweep: bool) -> list[st
     raise WavuError(f"unknown {group} '{value}'{nearest(value, _choices(group))}; known: {', '.join(_choices(group))}{other}")
 
 
-def _check(name: str, schema: type[Block], overrides: list[str], sweep: bool, example: str) -> None:
-    """Refuse unknown names, values of another kind or out of range, and missing settings before any work."""
-    try:
-        with _settings_folder():
-            config = compose(config_name=name, overrides=[] if sweep else overrides)
-        missing = [] if sweep else sorted(OmegaConf.missing_keys(config))
-        if missing:
-            raise WavuError(f"{', '.join(missing)} must be given, as in: {example}")
-        if not sweep:
-            _checked(name, schema, config)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise WavuError(" ".join(str(error).split())) from error
-
-
 def _groups() -> list[str]:
     return [folder.name for folder in CONFIGS.iterdir() if folder.is_dir()]
 
@@ -213,8 +231,3 @@ def _quote(value: str) -> str:
     """A value as Hydra's grammar reads it back unchanged."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _fail(error: WavuError) -> None:
-    say(f"error: {error}")
-    sys.exit(1)

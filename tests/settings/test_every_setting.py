@@ -95,6 +95,6 @@ def test_so_is_one_that_is_typed(name: str, data: st.DataObject) -> None:
         )
     )
     try:
-        command._prepare(name, schema, [f"{key}={value}"], False, ())
+        command.composed(name, schema, [f"{key}={value}"])
     except WavuError as error:
         assert str(error).count("\n") == 0
