@@ -11,7 +11,7 @@ import pytest
 
 from wavu.errors import WavuError
 from wavu.executor import spread
-from wavu.settings.audio import Local, Ray, Slurm
+from wavu.settings.executor import Local, Ray, Slurm
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from wavu.settings.base import (
     Settings,
     Share,
     Source,
-    Whole,
     Word,
     Work,
 )
+from wavu.settings.executor import Executor, Local
 
 
 class NoVad(Settings):
@@ -185,48 +185,6 @@ class Pca(Settings):
     dim: Count | None
     bits: Literal[16, 8] = 16
     """of a value on disk; 8 take half the disk, and a frame is off by a hundredth of what frames vary by"""
-
-
-class Local(Settings):
-    """Threads of this process."""
-
-    kind: Literal["local"]
-    workers: Count = 2
-    """shards at a time: one is encoded while another is read"""
-
-
-class Ray(Settings):
-    """Tasks of a Ray cluster."""
-
-    kind: Literal["ray"]
-    address: Word | None
-    cpus: Positive = 1.0
-    """of a task, which does one shard"""
-    gpus: NotNegative = 0.0
-    """of a task; 0.5: two share a GPU"""
-    retries: Whole = 3
-    """of a shard whose worker died"""
-
-
-class Slurm(Settings):
-    """Jobs of Slurm, through submitit."""
-
-    kind: Literal["slurm"]
-    cluster: Literal["slurm", "local"] = "slurm"
-    """local: processes of this machine, to try it without Slurm"""
-    jobs: Count
-    partition: Word | None
-    minutes: Count = 240
-    """of a job"""
-    cpus: Count = 4
-    """of a job"""
-    gpus: Whole = 0
-    """of a job"""
-    memory_gb: Count = 8
-    """of a job"""
-
-
-Executor = Annotated[Local | Ray | Slurm, Field(discriminator="kind")]
 
 
 def one_source(audio_dir: Path | str | None, manifest: Path | str | None) -> None:
