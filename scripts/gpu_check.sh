@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a GPU has to show, in pieces of ten minutes: each call does the next piece and what was cut goes on where it stopped.
 #   bash scripts/gpu_check.sh DATA_DIR ENCODER_DIR OUT_DIR [PIECE] [SIZE]
-# PIECE: tests, bench, features, found, cold, warm; without one, all in this order. SIZE: full, or toy, which shows on a CPU that all runs.
+# PIECE: tests, bench, prepare, features, found, cold, warm; without one, all in this order. SIZE: full, or toy, which shows on a CPU that all runs.
 # DATA_DIR/librispeech-mini/audio are the recordings, DATA_DIR/text/en-ljspeech-unpaired.txt is the text.
 set -euo pipefail
 
@@ -9,7 +9,7 @@ if [ $# -lt 3 ]; then
     sed -n 2,5p "$0" >&2
     exit 2
 fi
-data=$1 encoder=$2 out=$3 pieces=${4:-tests bench features found cold warm} size=${5:-full}
+data=$1 encoder=$2 out=$3 pieces=${4:-tests bench prepare features found cold warm} size=${5:-full}
 mkdir -p "$out"
 both=(audio="$out/audio" text="$out/text")
 toy=() toy_cold=() toy_student=()
@@ -30,6 +30,7 @@ for name in $pieces; do
     case $name in
         tests) piece tests python -m pytest -m gpu ;;
         bench) piece bench python scripts/bench_gan.py $([ "$size" = toy ] && echo --quick) ;;
+        prepare) piece prepare python scripts/bench_prepare.py $([ "$size" = toy ] && echo --quick) ;;
         features)
             piece features python -m wavu.prepare_audio audio_dir="$data/librispeech-mini/audio" encoder="$encoder" segment=change out_dir="$out/audio"
             piece features python -m wavu.prepare_text text="$data/text/en-ljspeech-unpaired.txt" language=en-us out_dir="$out/text"
@@ -43,7 +44,7 @@ for name in $pieces; do
         cold) piece cold python -m wavu.gan_train "${both[@]}" recipe=wav2vec_u sweep=original_grid out_dir="$out/cold" "${toy_cold[@]}" ;;
         warm) piece warm python -m wavu.gan_train "${both[@]}" self_trained="$out/model" out_dir="$out/warm" "${toy[@]}" ;;
         *)
-            echo "unknown piece $name; known: tests bench features found cold warm" >&2
+            echo "unknown piece $name; known: tests bench prepare features found cold warm" >&2
             exit 2
             ;;
     esac

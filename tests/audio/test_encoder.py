@@ -117,11 +117,11 @@ def test_what_padding_would_change_shares_no_batch(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_frames_of_a_cpu(folder: Path) -> None:
     truth = [hidden_states(folder, waveform, 3) for waveform in WAVEFORMS]
-    for precision, apart in (("float32", 1e-3), ("bfloat16", 0.3)):
+    for precision, apart in (("float32", 1e-3), ("bfloat16", 0.1)):  # of the largest value: bfloat16 has 8 bits
         encoder = HuggingFace(model=str(folder), layer=3, batch_seconds=1.5, precision=precision)
         assert encoder.device.type == "cuda"
         made = encoder.encode(WAVEFORMS)
-        assert all(np.abs(frames - rows).max() < apart for frames, rows in zip(made, truth, strict=True))
+        assert all(np.abs(frames - rows).max() < apart * np.abs(rows).max() for frames, rows in zip(made, truth, strict=True))
 
 
 def test_by_default_the_layer_lies_at_five_eighths(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import adjusted_rand_score
 
 from wavu.audio import kmeans
@@ -32,6 +33,23 @@ def test_a_unit_is_the_nearest_centroid_whatever_lies_beside_it(monkeypatch) -> 
     monkeypatch.setattr(kmeans, "CHUNK", 7)
     assert assign(FRAMES, centroids).tolist() == plain
     assert assign(FRAMES[:0], centroids).shape == (0,)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_finds_clusters_as_good_as_those_of_a_cpu(monkeypatch) -> None:
+    faiss = pytest.importorskip("faiss")
+    if not faiss.get_num_gpus():
+        pytest.skip("needs FAISS for GPUs")
+    frames = RNG.normal(0, 1, (20_000, 64)).astype(np.float32)
+
+    def distortion() -> float:
+        centroids = fit_kmeans(frames, clusters=32, iterations=25, restarts=1, seed=0)
+        return float(np.square(frames - centroids[assign(frames, centroids)]).sum(1).mean())
+
+    found = distortion()
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
+    assert found == pytest.approx(distortion(), rel=0.01)
 
 
 def test_fewer_frames_than_clusters_is_told() -> None:
