@@ -216,6 +216,7 @@ def compare(audio: Path, encoder: Path, layer: int, work: Path, quick: bool) -> 
         shutil.rmtree(work / "theirs", ignore_errors=True)
         with timed(seconds, "plain"):
             theirs(audio, encoder, layer, work / "theirs")
+    prepare_audio(ours(audio, [*settings, "pca.bits=8"], work / "small"))
     speech = json.loads((work / "ours" / "stage.json").read_text())["counts"]["speech_seconds"]
     flops, peak = encoder_flops(encoder, layer, 10.0) * speech / 10, matmul_peak()
     by_stage = stages(audio, FrontEnd.read(work / "ours" / "frontend"), work)
@@ -224,7 +225,10 @@ def compare(audio: Path, encoder: Path, layer: int, work: Path, quick: bool) -> 
         "seconds": seconds,
         "ratio": seconds["plain"] / seconds["wavu"],
         "times_real_time": minutes * 60 / seconds["wavu"],
-        "bytes_per_hour": {"wavu": bytes_in(work / "ours") * 60 / minutes, "plain": bytes_in(work / "theirs") * 60 / minutes},
+        "bytes_per_hour": {
+            name: bytes_in(work / folder) * 60 / minutes
+            for name, folder in {"wavu": "ours", "pca.bits=8": "small", "plain": "theirs"}.items()
+        },
         "share_of_matmul_peak": flops / seconds["wavu"] / peak,
         "encoder_share_of_matmul_peak": flops * by_stage["encoder"] / (minutes * 60) / peak,
         "times_real_time_by_stage": by_stage,
@@ -258,6 +262,8 @@ def show(report: dict) -> None:
     for cores, speed in both["times_real_time_by_cores"].items():
         by_stage.add_row(f"all, {cores} core{'s' * (cores > 1)}", f"{speed:,.1f}")
     console.print(by_stage)
+    plain, *ours = (both["bytes_per_hour"][name] for name in ("plain", "wavu", "pca.bits=8"))
+    console.print(f"disk: 1/{plain / ours[0]:.1f} of the plain preparation, with pca.bits=8 1/{plain / ours[1]:.1f}")
     console.print(
         f"ratio {both['ratio']:.2f}; share of the matmul peak: {both['encoder_share_of_matmul_peak']:.0%} inside the encoder, "
         f"{both['share_of_matmul_peak']:.0%} with all that is around it; 1,000 hours would take "
