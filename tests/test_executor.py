@@ -110,6 +110,19 @@ def test_there_is_no_slurm_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         list(spread(write, tmp_path, [0], **executor("slurm") | {"cluster": "slurm"}))
 
 
+@pytest.mark.parametrize(("ends", "warned"), [(0, False), (1, True)])
+def test_a_slurm_without_accounts_is_warned_of(
+    ends: int, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "sacct"
+    program.write_text(f"#!/bin/sh\nexit {ends}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WavuError, match="executor=slurm: "):
+        list(spread(write, tmp_path, [0], **executor("slurm") | {"cluster": "slurm"}))
+    assert ("keeps no accounts" in capsys.readouterr().err) == warned
+
+
 def test_there_is_no_such_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, ray = executor("ray"), importlib.import_module("ray")
 

@@ -4,11 +4,15 @@ The work on a shard is a function of its folder and its number, which any proces
 for every number, and tells as each is done, in any order.
 """
 
+import logging
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from wavu.errors import WavuError
+from wavu.progress import say
 
 Work = Callable[[Path, int], None]
 
@@ -85,6 +89,10 @@ def slurm(
         import submitit
     except ImportError as error:
         raise WavuError("executor=slurm needs submitit, which is not installed; pip install 'wavu[cluster]'") from error
+    if cluster == "slurm" and not _keeps_accounts():
+        say(
+            "warning: this Slurm keeps no accounts (sacct), without which a job that is killed is not noticed; should the progress stop, interrupt and run the same command again"
+        )
     shares = [todo[job::jobs] for job in range(min(jobs, len(todo)))]
     try:
         executor = submitit.AutoExecutor(folder / "jobs", cluster=cluster)
@@ -100,6 +108,12 @@ def slurm(
         raise WavuError(
             f"executor=slurm: {_line(error)}; see {folder / 'jobs'}, then run the same command again, it goes on where it stopped"
         ) from error
+
+
+def _keeps_accounts() -> bool:
+    """Whether Slurm can tell of a job that is over how it ended; submitit warns at every look where it cannot."""
+    logging.getLogger("submitit").setLevel(logging.ERROR)
+    return bool(shutil.which("sacct")) and not subprocess.run(["sacct", "--noheader"], capture_output=True).returncode
 
 
 EXECUTORS: dict[str, Callable[..., Iterator[int]]] = {"local": local, "ray": ray, "slurm": slurm}
