@@ -17,6 +17,16 @@ def test_pooling_equals_a_loop(lengths: list[int], seed: int) -> None:
     assert np.allclose(mean_pool(rows, starts), loop, atol=1e-5)
 
 
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.sampled_from(["f2", "f4"]), st.integers(0, 99))
+def test_every_digit_is_that_of_reduceat(lengths: list[int], kind: str, seed: int) -> None:
+    """Which is slow where runs are short."""
+    rows = np.random.default_rng(seed).normal(size=(sum(lengths), 33)).astype(kind)
+    starts = np.cumsum([0, *lengths[:-1]])
+    plain = np.add.reduceat(rows, starts, axis=0, dtype=np.float32) / np.array(lengths, np.float32)[:, None]
+    assert np.array_equal(mean_pool(rows, starts), plain)
+
+
 def test_nothing_pools_to_nothing() -> None:
     assert mean_pool(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)).shape == (0, 3)
 

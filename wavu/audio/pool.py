@@ -1,8 +1,12 @@
 """One vector per segment: the mean of its rows."""
 
+from functools import reduce
+
 import numpy as np
 
 from wavu.ragged import Ragged
+
+SHORT = 8  # rows: up to so many np.add.reduceat adds one after another, as here to the last digit, in three times as long
 
 
 def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -14,8 +18,16 @@ def mean_pool(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
     array([[2.],
            [7.]], dtype=float32)
     """
-    lengths = np.diff(starts, append=len(rows)).astype(np.float32)
-    return np.add.reduceat(rows, starts, axis=0, dtype=np.float32) / lengths[:, None]
+    lengths = np.diff(starts, append=len(rows))
+    total = np.empty((len(starts), *rows.shape[1:]), np.float32)
+    for n in range(1, SHORT + 1):
+        runs = np.flatnonzero(lengths == n)
+        first, *rest = (rows[starts[runs] + row].astype(np.float32) for row in range(n))
+        total[runs] = first + reduce(np.add, rest) if rest else first
+    if (long := lengths > SHORT).any():
+        begins = np.cumsum(lengths[long]) - lengths[long]
+        total[long] = np.add.reduceat(rows[np.repeat(long, lengths)], begins, axis=0, dtype=np.float32)
+    return total / lengths.astype(np.float32)[:, None]
 
 
 def pool_runs(frames: Ragged, labels: Ragged) -> tuple[Ragged, Ragged, Ragged]:
