@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wavu.eight_bits import packed
 from wavu.errors import WavuError
 from wavu.prepared import SILENCE, Speech, Text
 from wavu.ragged import Ragged
 from wavu.stage import finished
-from wavu.store import write_json, write_table
+from wavu.store import write_json, write_table, write_tensors
 
 
 def test_speech_joins_its_shards_in_order(speech_folder: Path) -> None:
@@ -30,6 +31,25 @@ def test_values_are_read_when_somebody_looks_at_them(speech_folder: Path) -> Non
         damaged.frames[0]
     with pytest.raises(WavuError, match="frames.npy"):
         Speech.read(speech_folder)
+
+
+def test_frames_of_eight_bits_need_the_steps_of_their_front_end(speech_folder: Path) -> None:
+    truth = np.concatenate(list(Speech.read(speech_folder).frames)).astype(np.float32)
+    steps, start = np.array([0.25, 0.5], np.float32), 0
+    for shard, n_frames in enumerate((4, 6)):
+        rows = packed(truth[start : start + n_frames], steps)
+        Ragged.of([rows], np.int8).write(speech_folder / "shards" / f"{shard:05d}", "frames")
+        start += n_frames
+    frames = Speech.read(speech_folder).frames
+    assert frames.lengths.tolist() == [4, 6]
+    with pytest.raises(WavuError, match="frontend.safetensors"):
+        len(frames.flat)
+    for tensors in ({"mean": steps}, {"steps": steps[:1].repeat(3)}):
+        write_tensors(speech_folder / "frontend" / "frontend.safetensors", tensors, {})
+        with pytest.raises(WavuError, match="frontend.safetensors is damaged"):
+            len(frames.flat)
+    write_tensors(speech_folder / "frontend" / "frontend.safetensors", {"steps": steps}, {})
+    assert frames.flat.dtype == np.float16 and np.array_equal(frames.flat, np.rint(truth / steps) * steps)
 
 
 def test_speech_has_targets_where_prepare_audio_was_asked_for_them(speech_folder: Path) -> None:
