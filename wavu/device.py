@@ -35,6 +35,11 @@ def find_device(name: str = "auto") -> torch.device:
     return device
 
 
+def in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether products are made in bfloat16. precision: ``float32``, ``bfloat16`` of a GPU, or ``bfloat16_everywhere``."""
+    return precision == "bfloat16_everywhere" or (precision == "bfloat16" and device.type == "cuda")
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Within the block a product of matrices is the work of one thread: its last digits do not hang on the number of cores."""

@@ -11,7 +11,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.features import MFCC_DIM, mfcc
 from wavu.audio.layers import chosen_layers
-from wavu.device import find_device, on_all_cores, through
+from wavu.device import find_device, in_bfloat16, on_all_cores, through
 from wavu.errors import WavuError
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, RATE_HZ, samples
@@ -52,7 +52,7 @@ class HuggingFace:
 
         layer: counted from 1; None takes 5/8 of the depth, 15 of 24, the best for phones in Baevski et al. 2021; several, or
         ``all`` of them, lie side by side in a frame. batch_seconds: audio in a batch, padding included. precision:
-        ``float32`` or ``bfloat16``, of a GPU.
+        see :func:`wavu.device.in_bfloat16`.
 
         Raises:
             WavuError: the model cannot be had, is of another family, or has fewer layers.
@@ -73,7 +73,7 @@ class HuggingFace:
         self.device = find_device()
         # One at a time on a CPU, whose caches several would overflow: three times as fast as batches of two minutes.
         self.batch_samples = samples(batch_seconds) if self.device.type == "cuda" else 0
-        self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
+        self.bfloat16 = in_bfloat16(precision, self.device)
         self.model.to(self.device)
 
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from torch import nn
 from wavu import hub
 from wavu.audio.layers import chosen_layers
 from wavu.audio.whisper_ctc import filled_frames, join, log_mel, pieces, states
-from wavu.device import find_device, through
+from wavu.device import find_device, in_bfloat16, through
 from wavu.feed import by_length
 from wavu.units import HOP_SAMPLES, samples
 
@@ -33,7 +33,7 @@ class Whisper:
         self.dim = len(self.layers) * config.d_model
         self.batch_samples = samples(batch_seconds)
         self.device = find_device()
-        self.bfloat16 = self.device.type == "cuda" and precision == "bfloat16"
+        self.bfloat16 = in_bfloat16(precision, self.device)
         self.network.to(self.device)
 
     def encode(self, waveforms: list[np.ndarray]) -> list[np.ndarray]:
