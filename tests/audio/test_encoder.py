@@ -108,7 +108,7 @@ def test_a_cpu_takes_bfloat16_where_it_is_told_to(folder: Path) -> None:
     given = {"model": str(folder), "layer": 3, "batch_seconds": 120}
     plain, told, half = (HuggingFace(precision=name, **given) for name in ("float32", "bfloat16", "bfloat16_everywhere"))
     for truth, same, near in zip(*(encoder.encode(WAVEFORMS) for encoder in (plain, told, half)), strict=True):
-        assert near.dtype == np.float32 and 0 < (near - truth).std() < 0.1 * truth.std()
+        assert near.dtype == np.float32 and 0 < (near - truth).std() < 0.2 * truth.std()
         assert np.array_equal(same, truth) or told.device.type == "cuda"
 
 
@@ -125,7 +125,7 @@ def test_what_padding_would_change_shares_no_batch(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_frames_of_a_cpu(folder: Path) -> None:
     truth = [hidden_states(folder, waveform, 3) for waveform in WAVEFORMS]
-    for precision, apart in (("float32", 1e-3), ("bfloat16", 0.1)):  # of what frames vary by: bfloat16 has 8 bits
+    for precision, apart in (("float32", 1e-3), ("bfloat16", 0.2)):  # of what frames vary by: bfloat16 has 8 bits
         encoder = HuggingFace(model=str(folder), layer=3, batch_seconds=1.5, precision=precision)
         assert encoder.device.type == "cuda"
         made = encoder.encode(WAVEFORMS)
