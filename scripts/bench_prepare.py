@@ -41,9 +41,10 @@ from wavu.units import RATE_HZ
 
 VAD = {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02}
 TURNS = 2
+PRECISIONS = {"wavu, bfloat16": "bfloat16_everywhere", "wavu": "bfloat16"}
 # Width, blocks, heads, feed-forward, block that is listened to, and minutes that are timed.
 SHAPES = {
-    "tiny": (256, 6, 4, 1024, 4, 1.0),
+    "tiny": (256, 6, 4, 1024, 4, 1.5),
     "base": (768, 12, 12, 3072, 8, 3.0),
     "large": (1024, 24, 16, 4096, 15, 60.0),
 }
@@ -210,9 +211,10 @@ def compare(audio: Path, encoder: Path, layer: int, work: Path, quick: bool) -> 
     short = make_speech(work / "short", 0.2)
     prepare_audio(ours(short, [*settings, "kmeans.clusters=8"], work / "warm"))  # imports, and the first use of the device
     for _ in range(TURNS):
-        given = ours(audio, [*settings, "overwrite=true"], work / "ours")
-        with timed(seconds, "wavu"):
-            prepare_audio(given)
+        for name, precision in PRECISIONS.items():
+            given = ours(audio, [*settings, f"encoder.precision={precision}", "overwrite=true"], work / "ours")
+            with timed(seconds, name):
+                prepare_audio(given)
         shutil.rmtree(work / "theirs", ignore_errors=True)
         with timed(seconds, "plain"):
             theirs(audio, encoder, layer, work / "theirs")
@@ -224,6 +226,7 @@ def compare(audio: Path, encoder: Path, layer: int, work: Path, quick: bool) -> 
         "minutes": minutes,
         "seconds": seconds,
         "ratio": seconds["plain"] / seconds["wavu"],
+        "ratio_in_bfloat16": seconds["plain"] / seconds["wavu, bfloat16"],
         "times_real_time": minutes * 60 / seconds["wavu"],
         "bytes_per_hour": {
             name: bytes_in(work / folder) * 60 / minutes
@@ -248,11 +251,9 @@ def show(report: dict) -> None:
     for column in ("", "seconds", "times real time", "MB per hour"):
         table.add_column(column, justify="right")
     both = report["compared"]
-    for name in ("wavu", "plain"):
-        seconds = both["seconds"][name]
-        table.add_row(
-            name, f"{seconds:.1f}", f"{both['minutes'] * 60 / seconds:.1f}", f"{both['bytes_per_hour'][name] / 1e6:.0f}"
-        )
+    for name, seconds in both["seconds"].items():
+        size = both["bytes_per_hour"]["plain" if name == "plain" else "wavu"]
+        table.add_row(name, f"{seconds:.1f}", f"{both['minutes'] * 60 / seconds:.1f}", f"{size / 1e6:.0f}")
     console.print(table)
     by_stage = Table(
         "stage", "times real time", title="each stage alone: the encoder on all cores or the GPU, all else on one core"
@@ -265,7 +266,7 @@ def show(report: dict) -> None:
     plain, *ours = (both["bytes_per_hour"][name] for name in ("plain", "wavu", "pca.bits=8"))
     console.print(f"disk: 1/{plain / ours[0]:.1f} of the plain preparation, with pca.bits=8 1/{plain / ours[1]:.1f}")
     console.print(
-        f"ratio {both['ratio']:.2f}; share of the matmul peak: {both['encoder_share_of_matmul_peak']:.0%} inside the encoder, "
+        f"ratio {both['ratio']:.2f}, in bfloat16 {both['ratio_in_bfloat16']:.2f}; share of the matmul peak: {both['encoder_share_of_matmul_peak']:.0%} inside the encoder, "
         f"{both['share_of_matmul_peak']:.0%} with all that is around it; 1,000 hours would take "
         f"{1000 / both['times_real_time']:,.1f} h"
     )
