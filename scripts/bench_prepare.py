@@ -44,7 +44,7 @@ TURNS = 2
 PRECISIONS = {"wavu, bfloat16": "bfloat16_everywhere", "wavu": "bfloat16"}
 # Width, blocks, heads, feed-forward, block that is listened to, and minutes that are timed.
 SHAPES = {
-    "tiny": (256, 6, 4, 1024, 4, 1.5),
+    "tiny": (256, 6, 4, 1024, 4, 1.0),
     "base": (768, 12, 12, 3072, 8, 3.0),
     "large": (1024, 24, 16, 4096, 15, 60.0),
 }
