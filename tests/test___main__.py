@@ -1,5 +1,6 @@
 """``wavu`` lists the commands, runs the one that is named, and guesses what was meant."""
 
+import gc
 import importlib
 import inspect
 import subprocess
@@ -32,6 +33,13 @@ def test_a_command_is_run_under_its_name(monkeypatch, capsys) -> None:
     assert "min_sentences" in capsys.readouterr().out
     typed(monkeypatch, "prepare_text", "--help")
     assert "min_sentences" in capsys.readouterr().out
+
+
+def test_garbage_is_looked_for_again_once_a_command_is_imported() -> None:
+    assert gc.isenabled() and door.opened("evaluate").__name__ == "wavu.evaluate" and gc.isenabled()
+    with pytest.raises(ModuleNotFoundError):
+        door.opened("nowhere")
+    assert gc.isenabled()
 
 
 def test_a_mistyped_command_is_refused_with_the_nearest(monkeypatch) -> None:
