@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wavu.settings.audio import Vad
 from wavu.settings.base import Count, Lengths, Loading, NotNegative, Place, Positive, Word
+from wavu.settings.vad import Vad
 
 PartSeconds = Annotated[float, Field(ge=1, le=1e12)]  # a part must have room for a word
 Port = Annotated[int, Field(ge=0, le=2**16 - 1)]
