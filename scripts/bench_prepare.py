@@ -39,7 +39,7 @@ from wavu.stages.audio import prepare_audio
 from wavu.store import write_text
 from wavu.units import RATE_HZ
 
-VAD = {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02}
+VAD = composed("prepare_audio", PrepareAudio, ["audio_dir=any", "out_dir=any"]).vad.plain()
 TURNS = 2
 PRECISIONS = {"wavu, bfloat16": "bfloat16_everywhere", "wavu": "bfloat16"}
 # Width, blocks, heads, feed-forward, block that is listened to, and minutes that are timed.

@@ -19,17 +19,15 @@ from rich.table import Table
 from wavu.audio.files import find_audio
 from wavu.audio.read import read_audio
 from wavu.audio.vad import speech_spans
+from wavu.command import composed
 from wavu.device import one_thread
 from wavu.errors import WavuError
 from wavu.references import read_times
+from wavu.settings.audio import PrepareAudio
 from wavu.store import write_text
 from wavu.units import HOP_SAMPLES, RATE_HZ
 
-DETECTORS = {
-    "webrtc": {"kind": "webrtc", "mode": 3, "min_pause": 0.1, "padding": 0.02},
-    "silero": {"kind": "silero", "threshold": 0.5, "min_pause": 0.1, "padding": 0.0},
-    "rvad": {"kind": "rvad", "threshold": 0.4, "min_pause": 0.0, "padding": 0.0},
-}
+DETECTORS = ("webrtc", "silero", "rvad")
 STEP = RATE_HZ // 100
 LOUD_DB = 20  # below the loudest twentieth
 PAUSE_SECONDS = 0.3  # that a reader makes on purpose
@@ -104,7 +102,9 @@ def main() -> None:
     report: dict[str, dict[str, dict[str, float]]] = {}
     with one_thread():
         for folder in given.folders:
-            for name, detector in DETECTORS.items():
+            for name in DETECTORS:
+                chosen = ["audio_dir=any", "out_dir=any", f"vad={name}"]
+                detector = composed("prepare_audio", PrepareAudio, chosen).vad.plain()
                 try:
                     report.setdefault(folder.name, {})[name] = measure(folder, detector, given.hours)
                 except WavuError as error:

@@ -33,6 +33,13 @@ def test_values_are_read_when_somebody_looks_at_them(speech_folder: Path) -> Non
         Speech.read(speech_folder)
 
 
+def test_frames_that_are_no_vectors_are_refused(speech_folder: Path) -> None:
+    for shard, n_frames in enumerate((4, 6)):
+        Ragged.of([np.zeros(n_frames)], np.float16).write(speech_folder / "shards" / f"{shard:05d}", "frames")
+    with pytest.raises(WavuError, match="shards is damaged"):
+        Speech.read(speech_folder)
+
+
 def test_frames_of_eight_bits_need_the_steps_of_their_front_end(speech_folder: Path) -> None:
     truth = np.concatenate(list(Speech.read(speech_folder).frames)).astype(np.float32)
     steps, start = np.array([0.25, 0.5], np.float32), 0

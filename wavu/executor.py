@@ -90,6 +90,7 @@ def slurm(
     except ImportError as error:
         raise WavuError("executor=slurm needs submitit, which is not installed; pip install 'wavu[cluster]'") from error
     if cluster == "slurm" and not _keeps_accounts():
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every look
         say(
             "warning: this Slurm keeps no accounts (sacct), without which a job that is killed is not noticed; should the progress stop, interrupt and run the same command again"
         )
@@ -111,8 +112,7 @@ def slurm(
 
 
 def _keeps_accounts() -> bool:
-    """Whether Slurm can tell of a job that is over how it ended; submitit warns at every look where it cannot."""
-    logging.getLogger("submitit").setLevel(logging.ERROR)
+    """Whether Slurm can tell of a job that is over how it ended."""
     return bool(shutil.which("sacct")) and not subprocess.run(["sacct", "--noheader"], capture_output=True).returncode
 
 

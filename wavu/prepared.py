@@ -45,7 +45,10 @@ class Speech:
         with intact(folder / "shards"):
             shards = sorted((folder / "shards").iterdir())
             arrays = {name: _rows_of(shards, name, below.get(name)) for name in names}
-            if read_array(shards[0] / "frames.npy").dtype == np.int8:
+            first = read_array(shards[0] / "frames.npy")
+            if first.ndim != 2:
+                raise ValueError("frames that are no vectors")
+            if first.dtype == np.int8:
                 arrays["frames"] = _unpacked(arrays["frames"], folder / "frontend" / "frontend.safetensors")
         ids = [row["id"] for row in read_table(folder / "manifest.tsv", ["id"])]
         speech = cls(ids, **arrays, n_units=counts["clusters"], n_targets=counts.get("targets", 0))
