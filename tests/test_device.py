@@ -41,7 +41,8 @@ def test_items_share_the_cores_in_their_order_one_thread_each(monkeypatch: pytes
     assert device.on_all_cores(work, []) == []
 
 
-def test_a_product_is_that_of_numpy() -> None:
+def test_without_a_gpu_a_product_is_that_of_numpy_to_the_last_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     chance = np.random.default_rng(0)
     for kind in (np.float32, np.float64):
         left, right = chance.normal(size=(50, 30)).astype(kind), chance.normal(size=(20, 30)).astype(kind).T
